@@ -59,7 +59,7 @@ def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence
         if session.moving and now >= step_at and shown and session.step():
             step_at = step_at + delay if now < step_at + delay else now + delay
         if session.changed and now >= show_at:
-            display.show(session.frame(strip=not display.coarse), session.title(hints=display.coarse))
+            display.show(session.frame(strip=not display.coarse), session.title(), session.text())
             shown += 1
             now = time.monotonic()
             show_at = now + _SHOW_SECONDS
@@ -101,7 +101,7 @@ def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
             time.sleep(_UNWATCHED_SECONDS)
         else:
             if session.changed:
-                display.show(session.frame(strip=not display.coarse), session.title(hints=display.coarse))
+                display.show(session.frame(strip=not display.coarse), session.title(), session.text())
             event = display.poll(session.wait_seconds())
             if event is not None and event.action is Action.QUIT:
                 if event.key != CLOSED:
@@ -126,7 +126,7 @@ def run_scripted(
     session.frame()  # OpenCV takes its time to load a font: meanwhile the worker begins
     while True:
         session.settle(now)
-        display.show(session.frame(), session.title())
+        display.show(session.frame(), session.title(), session.text())
         shown += 1
         if shown == frames or (not keys and not frames):
             return

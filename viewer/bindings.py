@@ -20,13 +20,16 @@ class Binding:
     actions: tuple[Action, ...] = (Action.NEW,)
     after: str = "ESC"  # the keys of the shared binding that it follows in the table
     hint: str | Mapping[str, str] = ""  # a few words for the strip, or those by situation, see ``hints_of``
-    rank: int = 1  # of the hint: those of rank 0 come first; within a rank they come as in the table
+    rank: int = 1  # of the hint: those of a lower one come first; within a rank they come as in the table
 
 
 ARROWS: Final = "arrows, click"
+BACK: Final = "Backspace u"
 PAGES: Final = "PageUp PageDown Home End"
 SHARED: Final = (
     Binding("ESC", "quit, once what is being saved is there; a second time: at once", (Action.QUIT,), hint="esc quit"),
+    Binding("q", "quit, if nothing is lost by it; else as any other key", (Action.LEAVE,)),
+    Binding("h ? F1", "these keys; any key takes them away", (Action.HELP,), hint="h: keys", rank=-1),
     Binding(
         ARROWS,
         "move the cursor (wraps round)",
@@ -42,6 +45,7 @@ SHARED: Final = (
     Binding("i", "interpolate between four random corners", (Action.INTERPOLATE,), hint={"random": "i interpolate"}),
     Binding("r", "random images", (Action.RANDOM,), hint={"interpolation": "r random", "mix": "r random"}),
     Binding("+ -", "effect up, down (= and _ too)", (Action.MORE, Action.LESS)),
+    Binding(BACK, "the page before, 100 times", (Action.BACK,)),
     Binding("Space", "new images", (Action.PAUSE,)),
     Binding("any other key", "new images", hint="any key: new", rank=0),
 )

@@ -4,10 +4,14 @@ Only the tables here know key codes: characters, the names used in scripts, and 
 the actions do in each mode is in ``viewer.bindings``.
 """
 
+import locale
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
+
+from viewer.layouts import character_of, latin_of
 
 
 class Action(Enum):
@@ -39,7 +43,9 @@ class Action(Enum):
     WHEEL_UP = auto()  # the wheel turned by a notch, away from the user
     WHEEL_DOWN = auto()  # and towards the user
     UNDO = auto()  # Ctrl+Z
-    BACK = auto()  # Backspace
+    BACK = auto()  # Backspace, u: the page before
+    HELP = auto()  # h, ?, F1: the key table
+    LEAVE = auto()  # q: quit, where nothing is lost by it; else NEW
     NEXT_VIEW = auto()  # Tab
     NEW = auto()  # any other printing key, Enter
 
@@ -59,7 +65,7 @@ CLOSED: Final = "closed"  # by what a display asks to quit that has been taken f
 
 
 # Shift changes what is meant only for s: of the other letters either case will do, and = and _ are + and - with
-# or without Shift, whichever the keyboard needs.
+# or without Shift, whichever the keyboard needs. Letters that are not Latin stand for the Latin ones on the same keys.
 _CHARACTERS: Final = {
     "\x1b": Action.QUIT,
     "s": Action.SAVE,
@@ -73,8 +79,12 @@ _CHARACTERS: Final = {
     " ": Action.PAUSE,
     "\t": Action.NEXT_VIEW,
     "\x1a": Action.UNDO,  # what Ctrl+Z types
+    "u": Action.BACK,
     "\x08": Action.BACK,  # what Backspace types, in some terminals and windows
     "\x7f": Action.BACK,  # and in the others
+    "h": Action.HELP,
+    "?": Action.HELP,
+    "q": Action.LEAVE,
 }
 
 NAMES: Final[Mapping[str, Event]] = {
@@ -93,6 +103,7 @@ NAMES: Final[Mapping[str, Event]] = {
     "comma": Event(Action.NEW, key=",", text=","),
     "ctrl+z": Event(Action.UNDO),
     "backspace": Event(Action.BACK),
+    "f1": Event(Action.HELP),
 }
 
 _POINT_AT: Final = {"click": Action.CLICK, "move": Action.MOVE, "rclick": Action.SECOND_CLICK}
@@ -119,6 +130,7 @@ _NUMBERS: Final = {
     "tab": (0xFF09, 0xFF89),
     "esc": (0xFF1B,),
     "backspace": (0xFF08,),
+    "f1": (0xFFBE, 0x700000, 0xF704),
 }
 _CODES: Final = {code: name for name, codes in _NUMBERS.items() for code in codes}
 _X11_KEYPAD_FIRST: Final = 0xFFAA  # from here on the low seven bits are the ASCII of * + , - . / 0..9
@@ -127,8 +139,10 @@ _X11_KEYPAD_LAST: Final = 0xFFB9
 
 def decode_character(character: str) -> Event | None:
     """What typing a character means; ``None`` for control characters that mean nothing here."""
-    action = _CHARACTERS.get(character) or _CHARACTERS.get(character.lower())
     text = character if character.isprintable() else ""
+    if not character.isascii():
+        character = latin_of(character)
+    action = _CHARACTERS.get(character) or _CHARACTERS.get(character.lower())
     if action is not None:
         return Event(action, text=text)
     if character in "\r\n":
@@ -136,14 +150,20 @@ def decode_character(character: str) -> Event | None:
     return Event(Action.NEW, key=character, text=text) if text else None
 
 
-def decode_window_key(code: int, shift: bool = False) -> Event | None:
+def decode_window_key(code: int, shift: bool = False, platform: str = sys.platform) -> Event | None:
     """What a number from ``cv2.waitKeyEx``, or an X11 key symbol, means on any platform.
 
-    ``shift``: capitals are on by Shift or Caps Lock, for window systems that tell it apart from the key.
+    ``shift``: capitals are on by Shift or Caps Lock, for window systems that tell it apart from the key. ``platform``:
+    as ``sys.platform`` names it; where letters are not Latin, the same numbers are others on each.
     ``None`` for lone modifiers, function keys and codes that are not known; only -1 means that there was no key.
     """
     if code == -1:
         return None
+    if platform == "darwin" and 0x100 <= code < 0xF700:  # a character, as Cocoa gives it
+        return decode_character(chr(code))
+    if platform == "win32" and (-128 <= code < 0 or 0x80 <= code < 0x100):  # a byte of the code page
+        character = bytes([code & 0xFF]).decode(locale.getencoding(), "ignore")
+        return decode_character(character) if character else None
     if code >> 24 == 1:  # X11 key symbols beyond Latin-1 carry the Unicode character
         return decode_character(chr(code & 0xFFFFFF)) if code & 0xFFFFFF < 0x110000 else None
     name = _CODES.get(code) or _CODES.get(code & 0xFFFF)
@@ -157,7 +177,10 @@ def decode_window_key(code: int, shift: bool = False) -> Event | None:
     if symbol < 0x100:
         character = chr(symbol)
         return decode_character(character.upper() if shift and character.islower() else character)
-    if symbol < 0xF700:  # other alphabets' X11 key symbols: printing keys, of whatever character
+    if symbol < 0xF700:  # other alphabets' X11 key symbols: printing keys
+        character = character_of(symbol)
+        if character:
+            return decode_character(character.upper() if shift else character)
         return Event(Action.NEW, key=f"{symbol:#x}")
     return None
 

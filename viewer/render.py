@@ -4,7 +4,7 @@ The strip says on the left what is shown, on the right the keys, or what just ha
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,6 +30,8 @@ TONES: Final = {
 CURSOR: Final = (60, 200, 255)
 INK: Final = (0, 0, 0)
 _MARGIN: Final = 10
+_CAPTION_HEIGHT: Final = 17  # pixels
+_CAPTION_MARGIN: Final = 4
 _SPACE: Final = 18  # between two pieces of text
 
 
@@ -72,6 +74,23 @@ def compose(
     return frame
 
 
+class Caption(NamedTuple):
+    """A line of text over an image."""
+
+    left: int  # frame pixels
+    top: int  # frame pixels
+    text: str
+
+
+def draw_caption(frame: Frame, caption: Caption, scale: float = 1.0) -> None:
+    """Write a caption on dark ground, so that it shows on any image."""
+    margin, height = _CAPTION_MARGIN * scale, round(_CAPTION_HEIGHT * scale)
+    text = fitted(caption.text, frame.shape[1] - caption.left - 2 * margin, scale)
+    right = caption.left + round(text_width(text, scale) + 2 * margin)
+    frame[caption.top : caption.top + height, caption.left : right] = PAPER
+    write(frame, caption.left + margin, caption.top + height / 2, text)
+
+
 def outline(frame: Image, left: int, top: int, width: int, height: int, outside: int = 2, inside: int = 2) -> None:
     """A bright line round the image that is chosen, mostly outside of it, with a dark one inside: it shows on any.
     ``outside``, ``inside``: pixels of them."""
@@ -91,8 +110,9 @@ def draw_strip(
     margin, space = _MARGIN * scale, _SPACE * scale
     room = width - 2 * margin
     if tone == "hint":
-        status = _fitting(status, room, scale)
-        message = _fitting(message, room - _length(status, scale) - 2 * space, scale) if status else ()
+        first = _fitting(message[:1], room, scale)  # the key that tells all others comes before what is shown
+        status = _fitting(status, room - _length(first, scale) - 2 * space if first else room, scale)
+        message = _fitting(message, room - _length(status, scale) - 2 * space, scale) or first
     else:
         message = _fitting(message, room, scale) or (fitted(message[0], room, scale),)
         status = _fitting(status, room - _length(message, scale) - 2 * space, scale)

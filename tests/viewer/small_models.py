@@ -17,6 +17,7 @@ from export.card import BLANK_SEAL, SEAL_KEY, Card, Latent, Port, seal
 from viewer.keys import Event
 from viewer.labels import painted
 from viewer.room import Room
+from viewer.text import Text, line_of
 
 ONNX_TYPES = {"f32": TensorProto.FLOAT, "f64": TensorProto.DOUBLE, "u8": TensorProto.UINT8, "i64": TensorProto.INT64}
 
@@ -274,12 +275,12 @@ class FakeDisplay:
         self._events = deque(events)
         self._wait = wait
 
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
+    def show(self, frame: NDArray[np.uint8], title: str, text: Text | None = None) -> None:
         assert frame.dtype == np.uint8
         assert frame.ndim == 3
         assert frame.flags["C_CONTIGUOUS"]
         self.frames.append(painted(frame).copy())
-        self.titles.append(title)
+        self.titles.append(line_of(text.status, text.hints, 400) if self.coarse and text else title)
 
     def poll(self, seconds: float) -> Event | None:
         assert seconds >= 0

@@ -19,6 +19,7 @@ import viewer.displays
 import viewer.modes.latent.session
 from viewer.__main__ import main
 from viewer.keys import Action, Event
+from viewer.text import Text
 
 WARM_UP = 0.5  # of the time
 LEAST_EVENTS = 120  # however slow the machine is
@@ -46,11 +47,11 @@ class Person:
         self.after = 0.0
         self.burst = 0
 
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
+    def show(self, frame: NDArray[np.uint8], title: str, text: Text | None = None) -> None:
         self.frames += 1
         self.begun = self.begun or time.monotonic()
         self.size = frame.shape[1], frame.shape[0]
-        self.display.show(frame, title)
+        self.display.show(frame, title, text)
 
     def poll(self, seconds: float) -> Event | None:
         now = time.monotonic()

@@ -460,7 +460,7 @@ def test_a_live_walk_keeps_its_time(model: Model, tmp_path: Path, monkeypatch: p
         clock.now += seconds
 
     display = FakeDisplay([], wait=wait)
-    display.show = lambda frame, title: times.append(clock.now)
+    display.show = lambda frame, title, text: times.append(clock.now)
     cpu = time.process_time()
     run_live(session, display, frames=41)
     cpu = time.process_time() - cpu

@@ -278,7 +278,7 @@ def generate(self, latents, labels=None):
         busy @ busy  # native code that cannot be broken off
 class Display:
     interactive, coarse, room, script = True, False, None, parse_keys(keys)
-    def show(self, frame, title): pass
+    def show(self, frame, title, text): pass
     def close(self): pass
     def poll(self, seconds):
         time.sleep(seconds)

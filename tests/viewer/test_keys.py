@@ -54,7 +54,16 @@ def test_moves_on_every_platform(platform: str, codes: tuple[int, ...]) -> None:
         (-23, False, Event(Action.NEW, key="é")),
         (0xE9, False, Event(Action.NEW, key="é")),
         (0x10020AC, False, Event(Action.NEW, key="€")),
-        (0x6C1, False, Event(Action.NEW, key="0x6c1")),
+        (8, False, Event(Action.BACK)),
+        (127, False, Event(Action.BACK)),
+        (0xFF08, False, Event(Action.BACK)),
+        (ord("u"), True, Event(Action.BACK)),
+        (65470, False, Event(Action.HELP)),
+        (0x700000, False, Event(Action.HELP)),
+        (ord("?"), True, Event(Action.HELP)),
+        (ord("h"), False, Event(Action.HELP)),
+        (ord("q"), False, Event(Action.LEAVE)),
+        (0x4B1, False, Event(Action.NEW, key="0x4b1")),
     ],
 )
 def test_codes(code: int, shift: bool, event: Event) -> None:
@@ -62,7 +71,7 @@ def test_codes(code: int, shift: bool, event: Event) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", [-1, 0, 65505, 65506, 65507, 65509, 65407, 65513, 65515, 65027, 65470, 0x700000, 1 << 23]
+    "code", [-1, 0, 7, 65505, 65506, 65507, 65509, 65407, 65513, 65515, 65027, 65471, 0x710000, 1 << 23]
 )
 def test_lone_modifiers_and_unknown_codes_are_nothing(code: int) -> None:
     assert decode_window_key(code) is None
@@ -155,7 +164,8 @@ def test_the_help_tells_every_action_in_the_words_of_the_mode() -> None:
 def test_a_mode_adds_rewords_and_leaves_out_bindings() -> None:
     table = merged(Binding("f", "flip", after="S"), Binding("s", "save it"), without=("i", "r"))
     assert [binding.keys for binding in table] == [
-        "ESC", "arrows, click", "PageUp PageDown Home End", "s", "S", "f", "+ -", "Space", "any other key",
+        "ESC", "q", "h ? F1", "arrows, click", "PageUp PageDown Home End", "s", "S", "f", "+ -", "Backspace u", "Space",
+        "any other key",
     ]  # fmt: skip
     assert [(one.does, one.actions) for one in table if one.keys == "s"] == [("save it", (Action.SAVE,))]
     with pytest.raises(ValueError, match="shared"):
@@ -166,7 +176,7 @@ def test_a_mode_adds_rewords_and_leaves_out_bindings() -> None:
 
 def test_hints_depend_on_the_situation_and_come_by_rank() -> None:
     table = merged(CLASS, Binding("f", "flip", after="S", hint={"back": "f back", "": "f flip"}))
-    first = ("any key: new", "esc quit", "s save")
+    first = ("h: keys", "any key: new", "esc quit", "s save")
     assert hints_of(table, {}) == (*first, "f flip", "S save all")
     assert hints_of(table, {"classes": 0, "back": True}) == (*first, "f back", "S save all")
     expected = (*first, "f flip", "i interpolate", "0-9 n p class", "S save all")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from trainer.contract.errors import UserError
 from viewer.keys import Action, Event
 from viewer.room import Room
+from viewer.text import Text
 
 
 class DisplayError(UserError):
@@ -21,8 +22,9 @@ class Display:
     coarse = False  # too coarse for small letters: text goes into the title only
     room: Room | None = None  # for a frame, as it is now; changes only when all events before that were taken
 
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
-        """Show a frame, BGR [h, w, 3], under a title. Raises ``DisplayError``."""
+    def show(self, frame: NDArray[np.uint8], title: str, text: Text | None = None) -> None:
+        """Show a frame, BGR [h, w, 3], under a title. ``text``: what a coarse display writes itself. Raises
+        ``DisplayError``."""
 
     def poll(self, seconds: float) -> Event | None:
         """The next event, waiting at most so long. Positions of the mouse are in pixels of the last frame."""

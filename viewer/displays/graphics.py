@@ -36,9 +36,10 @@ class Graphics:
         self._sixels: Image | None = None  # on the screen
         self.place: Place | None = None  # of the image on the screen
 
-    def forget(self) -> None:
-        """The screen was cleared."""
+    def cleared(self) -> bytes:
+        """Escape sequences that take the image off a screen that is cleared."""
         self._sixels = self.place = None
+        return f"\x1b_Ga=d,d=I,i={self._kitty_image},q=2\x1b\\".encode() if self._kitty_image else b""
 
     def written(self, image: Image, place: Place) -> bytes:
         """Escape sequences that show an image [h, w, 3] BGR, which fills a place; none where it is there already."""

@@ -22,6 +22,7 @@ from trainer.contract.text import printable
 from viewer.displays.display import Display, DisplayError
 from viewer.keys import Event
 from viewer.labels import painted
+from viewer.text import Text
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -267,7 +268,7 @@ class Recorder(Display):
             raise
         self.interactive, self.coarse = self._display.interactive, self._display.coarse
 
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
+    def show(self, frame: NDArray[np.uint8], title: str, text: Text | None = None) -> None:
         """Record a frame, BGR [h, w, 3], and show it. In an animation all take the size of the first."""
         if self._encoder is not None:
             size, image = (frame.shape[1], frame.shape[0]), painted(frame)
@@ -275,7 +276,7 @@ class Recorder(Display):
                 self._size = size
             with self._writing():
                 self._encoder.add(image if size == self._size else _fit(image, *self._size))
-        self._display.show(frame, title)
+        self._display.show(frame, title, text)
 
     def poll(self, seconds: float) -> Event | None:
         """The next event of the display."""

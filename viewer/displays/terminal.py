@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.displays.cells import Painter, characters_of, place_labels
+from viewer.displays.cells import Painter, place_labels
 from viewer.displays.display import Display, queue
 from viewer.displays.graphics import USUAL_CELL, Graphics, Place, Protocol
 from viewer.displays.terminal_input import Parser
@@ -20,6 +20,7 @@ from viewer.files.resizing import resize
 from viewer.keys import Action, Event
 from viewer.labels import PAPER, Frame, Image, labels_of, paint_all
 from viewer.room import Room
+from viewer.text import Rows, Text, line_of, page_of, width_of
 
 _ENTER: Final = b"\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[2J"  # other screen, no cursor, mouse
 _MOTION: Final = b"\x1b[?1003h"  # every movement of the mouse
@@ -58,8 +59,9 @@ class Terminal(Display):
         self._events: deque[Event] = deque()
         self._replies: list[str] = []
         self._frame: NDArray[np.uint8] | None = None
-        self._title = ""
-        self._drawn_title = ""
+        self._text = Text()
+        self._drawn_line = ""
+        self._drawn_page: Rows = ()  # the key table, where it is on the screen
         self._size = (0, 0)
         self._place = (0.0, 0.0, 1.0, 1.0)  # left, top, width and height of the frame, in character cells
         try:
@@ -70,10 +72,10 @@ class Terminal(Display):
         self._painter, self._graphics = Painter(self._true_colour), Graphics(self._protocol)
         self.room = self._room_now()
 
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
-        """Show a frame, BGR [h, w, 3], as large as it goes, with the title below it."""
+    def show(self, frame: NDArray[np.uint8], title: str, text: Text | None = None) -> None:
+        """Show a frame, BGR [h, w, 3], as large as it goes, with a line of text below it, or the key table instead."""
         self._frame = frame.copy()
-        self._title = title
+        self._text = text or Text((title,))
         self._draw()
 
     def poll(self, seconds: float) -> Event | None:
@@ -150,23 +152,25 @@ class Terminal(Display):
         return "sixel" if any(_has_sixels(reply) for reply in self._replies) else "", true_colour
 
     def _draw(self) -> None:
-        """Write the frame and the title, whole where the screen changed, else what is new."""
-        size = self._tty.size()
+        """Write the frame and the line below it, whole where the screen changed, else what is new."""
+        size, text = self._tty.size(), self._text
         output = [_BEGIN]
-        if size != self._size or self._tty.resumed:
-            self._size = size
+        fresh = size != self._size or self._tty.resumed or text.page != self._drawn_page
+        if fresh:
+            self._size, self._drawn_page = size, text.page
             self._tty.resumed = False
             self._painter = Painter(self._true_colour)
-            self._graphics.forget()
-            self._drawn_title = "\n"  # unlike any title
-            output.append(b"\x1b[0m\x1b[2J")
+            self._drawn_line = "\n"  # unlike any line
+            output += [self._graphics.cleared(), b"\x1b[0m\x1b[2J"]
         columns, rows = size
-        if self._frame is not None and rows > 1:
+        if text.page:
+            output.append(_page(text.page, columns, rows - 1) if fresh else b"")
+        elif self._frame is not None and rows > 1:
             output.append(self._image(self._frame, columns, rows - 1))
-        if self._title != self._drawn_title:
-            self._drawn_title = self._title
-            title = "".join(characters_of(self._title)[: columns - 1])
-            output.append(f"\x1b[{rows};1H\x1b[0m{title}\x1b[K".encode())
+        line = line_of(text.status, text.hints, columns - 1)
+        if line != self._drawn_line:
+            self._drawn_line = line
+            output.append(f"\x1b[{rows};1H\x1b[0m{line}\x1b[K".encode())
         self._tty.write(b"".join(output) + _END)
 
     def _image(self, frame: Image, columns: int, rows: int) -> bytes:
@@ -238,6 +242,13 @@ class Terminal(Display):
             return Room(columns * width, rows * height, max(height / _TEXT_HEIGHT, 1.0), strip=False)
         height = max(round(rows * _GRAIN * self._aspect()), 1)
         return Room(columns * _GRAIN, height, _GRAIN / 8, _GRAIN, strip=False)
+
+
+def _page(rows: Rows, columns: int, lines: int) -> bytes:
+    """A key table in the middle of the screen."""
+    page = page_of(rows, columns, lines)
+    left, top = (columns - max(map(width_of, page), default=0)) // 2, (lines - len(page)) // 2
+    return "".join(f"\x1b[{top + 1 + row};{left + 1}H{line}" for row, line in enumerate(page)).encode()
 
 
 def _cell_size(reply: str) -> tuple[int, int]:

@@ -17,8 +17,8 @@ _TEXT: Final = re.compile(rb"[^\x1b]+")
 _BEGUN: Final = re.compile(  # what may still become one
     rb"\x1b(?:\[(?:M[\x20-\xff]{0,2}|\[|[\x20-\x3f]*)|O[0-9;]*|[P\]X^_][^\x07\x1b]*\x1b?)?"
 )
-_LETTERS: Final = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end", "M": "enter"}
-_NUMBERS: Final = {"1": "home", "7": "home", "4": "end", "8": "end", "5": "pageup", "6": "pagedown"}
+_LETTERS: Final = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end", "M": "enter", "P": "f1"}
+_NUMBERS: Final = {"1": "home", "7": "home", "4": "end", "8": "end", "5": "pageup", "6": "pagedown", "11": "f1"}
 _MOUSE: Final = re.compile(r"\x1b\[<(\d{1,5});(\d{1,5});(\d{1,5})([Mm])")
 _MOUSE_MODIFIERS: Final = 4 | 8 | 16  # Shift, Alt, Control: a click all the same
 _MOUSE_ACTIONS: Final = {  # of a report's button, which has 32 added while the mouse moves, and its last letter
@@ -105,6 +105,6 @@ def _decode(sequence: bytes) -> list[Found]:
         event = decode_character(chr(ord(final) - 0x40))
         return [event] if event else []
     if introducer == "[" and text[2] in "M[":
-        return []
+        return [NAMES["f1"]] if text == "\x1b[[A" else []
     name = _NUMBERS.get(text[2:-1].partition(";")[0]) if final == "~" else _LETTERS.get(final)
     return [NAMES[name]] if name and "<" not in text and "?" not in text else []

@@ -25,6 +25,7 @@ from viewer.files.resizing import resize
 from viewer.keys import CLOSED, Action, Event, decode_window_key
 from viewer.labels import PAPER, Frame, paint_all, painted
 from viewer.room import Room
+from viewer.text import Text
 
 _SLICE_MS: Final = 50  # of waiting; a key ends it at once, Ctrl-C in the terminal is noticed at its end
 _SCREEN_SHARE: Final = 0.9  # of the screen that a new window may take
@@ -68,7 +69,7 @@ class Window(Display):
         self._attach_until = 0.0
         self.room = None if self._x is None else room_on(Size(*self._x.screen_size()), self._ratio)
 
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
+    def show(self, frame: NDArray[np.uint8], title: str, text: Text | None = None) -> None:
         """Show a frame, BGR [h, w, 3], under a title."""
         if self._closed:
             return

@@ -6,6 +6,10 @@ from typing import Final
 
 from trainer.contract.errors import UserError
 from viewer.keys import Action, Event
+from viewer.render import Caption
+from viewer.sheet import Sheet
+
+_LEAST_HEIGHT: Final = 24  # pixels of an image that its row is named on
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,13 @@ class Classes:
     def of_row(self, row: int) -> int:
         """The label of the images in a row."""
         return (self.label + row) % self.count if self.by_row else self.label
+
+    def captions(self, names: Sequence[str], sheet: Sheet) -> tuple[Caption, ...]:
+        """The names of rows of a sheet by class, in the corner of the first image of each."""
+        if not (self.count and self.by_row) or sheet.cell_height < _LEAST_HEIGHT:
+            return ()
+        corners = (sheet.corner(row * sheet.columns) for row in range(sheet.rows))
+        return tuple(Caption(*corner, names[self.of_row(row)]) for row, corner in enumerate(corners))
 
     def after(self, event: Event) -> "Classes | None":
         """The classes after an event; ``None`` where it has another meaning."""
@@ -54,6 +65,6 @@ def find_label(names: Sequence[str], wanted: str, file: str) -> int:
     raise UserError(f"--label is {wanted!r}, expected 0..{len(names) - 1} or a name: {few}")
 
 
-def class_words(label: int, name: str) -> str:
-    """A class in words: its number, and its name where that says more."""
-    return f"class {name}" if name == str(label) else f"class {label} {name}"
+def class_words(label: int, names: Sequence[str]) -> str:
+    """A class in words: its name, and where that is not its number the key or the number that chooses it."""
+    return f"class {names[label]}" if names[label] == str(label) else f"class {names[label]} ({label})"

@@ -2,9 +2,10 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, final
 
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
@@ -16,6 +17,7 @@ from viewer.room import Room
 from viewer.sessions.text_entry import TextEntry
 from viewer.sheet import Sheet
 from viewer.state import Reducible
+from viewer.text import Text
 from viewer.worker import Worker
 
 _NOTICE_SECONDS: Final = 4.0
@@ -23,6 +25,8 @@ _BUSY_POLL_SECONDS: Final = 0.015  # between looks at the worker
 _IDLE_POLL_SECONDS: Final = 0.5
 _SAVING_SECONDS: Final = 0.6  # that what is being saved may take once all is closed
 _ENTRY_HINTS: Final = ("enter: done", "esc quit")
+HISTORY: Final = 100  # pages that Backspace returns to
+_HELD: Final = (Action.MOVE, Action.DRAG, Action.RELEASE, Action.SECOND_DRAG, Action.SECOND_RELEASE)
 _LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer would read back
 
 State = TypeVar("State", bound=Reducible)
@@ -34,6 +38,7 @@ class Session(ABC, Generic[State, Request, Made]):
     """One mode at work."""
 
     bindings: Sequence[Binding] = ()  # the key table
+    page_fields: tuple[str, ...] = ("seed",)  # of the state: where one changes, another page is shown
     frames = 0  # after which it ends by itself; 0: never
     follows_mouse = False  # whether movements of the mouse mean something
     draws = False  # whether every place that a drag goes through means something, and not only where it is
@@ -54,27 +59,78 @@ class Session(ABC, Generic[State, Request, Made]):
         self._unsaved = 0  # jobs of theirs whose outcome is still to be taken
         self._notice: tuple[str, render.Tone, float] | None = None
         self._entry: tuple[TextEntry, Callable[[str], None]] | None = None  # a line being typed, and who takes it
+        self._history: deque[State] = deque(maxlen=HISTORY)  # of the pages before
+        self._help = False  # whether the key table is shown
 
-    def title(self, hints: bool = False) -> str:
-        """Of the window. ``hints``: with all that the strip says, for displays too coarse for small letters."""
+    def title(self) -> str:
+        """Of the window."""
+        return " - ".join((self.name, *self._said()))
+
+    def text(self) -> Text:
+        """All that a frame without a strip says besides its images."""
+        page = tuple((binding.keys, binding.does) for binding in self.bindings) if self._help else ()
+        hints = _ENTRY_HINTS if self._entry is not None else () if self._notice else self._hints()
+        return Text((self.name, *self._said()), hints, page)
+
+    def _said(self) -> tuple[str, ...]:
         if self._entry is not None:
-            title = f"{self.name} - {self._entry[0].line}"
-            return f"{title} | {', '.join(_ENTRY_HINTS)}" if hints else title
-        words: tuple[str, ...] = (self._notice[0],) if self._notice else self._status()
-        title = " - ".join((self.name, *words))
-        return f"{title} | {', '.join(self._hints())}" if hints and not self._notice else title
+            return (self._entry[0].line,)
+        return (self._notice[0],) if self._notice else self._status()
 
+    @final
     def handle(self, event: Event) -> bool:
-        """Take in an event; True: quit."""
-        if self._entry is not None and event.action is not Action.QUIT:
+        """Take in an event; True: quit. What all modes have in common is done here, the rest by ``_handle``."""
+        action = event.action
+        if action is Action.QUIT:
+            return True
+        if self._entry is not None:
             self._type(event)
-            return False
+        elif self._help:  # whatever takes it away does nothing else
+            if action not in _HELD:
+                self._help, self.changed = False, True
+        elif action is Action.HELP:
+            self._help = self.changed = True
+        elif action is Action.BACK:
+            self._back()
+        elif action is not Action.LEAVE:
+            self._handle(event)
+        elif not (at_risk := self._at_risk()):
+            return True
+        else:
+            self._handle(Event(Action.NEW, key="q"))
+            self.notify(f"{at_risk}: q does not quit, ESC does")
+        return False
+
+    def _handle(self, event: Event) -> None:
+        """Take in an event that the state or the disk follows."""
         before = self.state
         self.state = self.state.after(event)
         self.changed = self.changed or self.state != before
+        if self._leaves(before, self.state):
+            self._history.append(before)
         if event.action in (Action.SAVE, Action.SAVE_ALL):
             self._save(whole=event.action is Action.SAVE_ALL)
-        return event.action is Action.QUIT
+
+    def _back(self) -> None:
+        """To the page before."""
+        if self._history:
+            self.state, self.changed = self._returned(self._history.pop()), True
+            if self.room is not None:  # it may be another one by now
+                self._lay_out(self.room)
+        else:
+            self.notify("there is no page before this one")
+
+    def _leaves(self, before: State, after: State) -> bool:
+        """Whether an event has led to another page, so that Backspace returns to the state before it."""
+        return any(getattr(before, name, None) != getattr(after, name, None) for name in self.page_fields)
+
+    def _returned(self, state: State) -> State:
+        """The state of an earlier page, with what has to stay as it is."""
+        return state
+
+    def _at_risk(self) -> str:
+        """What would be lost, or has to be waited for, if it ended now, in words; empty: nothing."""
+        return "images are being saved" if self.unsaved else ""
 
     def ask_text(self, question: str, answer: Callable[[str], None], text: str = "") -> None:
         """Have a line typed: until Enter, keys type. ``answer``: takes the line, unless it is empty; it may ask anew.
@@ -172,8 +228,18 @@ class Session(ABC, Generic[State, Request, Made]):
             message, tone = self._message()
             text = render.draw_strip(images.shape[1], self._status(), message, tone, scale)
         frame = render.compose(images, text, *self._cursor(), scale)
+        for caption in self._captions():
+            render.draw_caption(frame, caption, scale)
         frame.fits = self.room is not None
-        return frame
+        if not (self._help and strip):
+            return frame
+        from viewer.frame import key_page  # when it is needed: the start of the viewer has no time for it
+
+        return key_page.over(frame, self.text().page, scale)
+
+    def _captions(self) -> Sequence[render.Caption]:
+        """Text over the images."""
+        return ()
 
     def _message(self) -> tuple[tuple[str, ...], render.Tone]:
         """What the strip says on the right, and in which tone."""

@@ -1,7 +1,7 @@
 """Modes that show a sheet of a generator's images with a cursor."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,6 +27,8 @@ State = TypeVar("State", bound=SheetState)
 
 class SheetSession(ModelSession[State, Request, Part]):
     """A mode that shows a sheet of images with a cursor."""
+
+    page_fields: tuple[str, ...] = ("seed", "classes")
 
     def __init__(self, model: Model, state: State, folder: Path, layer: Layer | None = None) -> None:
         """``layer``: what is added to the images, times the state's gain."""
@@ -56,6 +58,9 @@ class SheetSession(ModelSession[State, Request, Part]):
 
     def _cursor(self) -> tuple[Sheet | None, int]:
         return self.state.sheet if self.state.sheet.count > 1 else None, self.state.cursor
+
+    def _captions(self) -> Sequence[render.Caption]:
+        return self.state.classes.captions(self.model.classes, self.state.sheet)
 
     def _situation(self) -> Mapping[str, object]:
         gain = self.state.gain
@@ -118,7 +123,7 @@ class SheetSession(ModelSession[State, Request, Part]):
         if not classes.count:
             return ()
         label = classes.of_row(self.state.cursor // sheet.columns)
-        words = class_words(label, self.model.classes[label])
+        words = class_words(label, self.model.classes)
         return (words, "rows by class") if classes.by_row else (words,)
 
     @abstractmethod

@@ -244,7 +244,7 @@ def test_a_terminal_that_goes_away_ends_it(session: Session) -> None:
     [
         ({"COLORTERM": ""}, b"\x1b[?62;c", b"\x1b[38;5;196m"),
         ({"COLORTERM": ""}, b"\x1bP1$r48:2::1:2:3m\x1b\\\x1b[?62;c", b"\x1b[38;2;255;0;0m"),
-        ({}, b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", b"\x1b_Ga=T,f=100,i=1,q=2,C=1,c=80,r=20,m=0;"),
+        ({}, b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", b"\x1b_Ga=T,f=100,i=1,q=2,C=1,z=-1,c=80,r=20,m=0;"),
         ({"LC_TERMINAL": "iTerm2"}, b"\x1b[?62;c", b"\x1b]1337;File=inline=1;width=80;height=20;"),
         ({"LC_TERMINAL": "iTerm2", "TMUX": "x"}, b"\x1b[?62;c", b"\x1b[38;2;255;0;0m"),
         ({}, b"\x1b[?62;4;22c", b'\x1b[1;1H\x1bP0;1q"1;1;800;400'),
@@ -259,7 +259,7 @@ def test_what_the_terminal_says_that_it_can(environment: dict[str, str], answers
     try:
         made.read(b"title")
         assert expected in made.written
-        made.type(b"q")  # a second image
+        made.type(b"x")  # a second image
         made.read(b"1 NEW")
         made.type(b"\x1b")
         assert made.process.wait(60) == 0

@@ -141,8 +141,8 @@ KEYS = {
     "Left": "LEFT", "Right": "RIGHT", "Up": "UP", "Down": "DOWN", "Prior": "PAGE_UP", "Next": "PAGE_DOWN",
     "Home": "HOME", "End": "END", "s": "SAVE", "shift+s": "SAVE_ALL", "i": "INTERPOLATE", "r": "RANDOM",
     "plus": "MORE", "minus": "LESS", "KP_Add": "MORE", "KP_Subtract": "LESS", "space": "PAUSE",
-    "Tab": "NEXT_VIEW", "BackSpace": "BACK",
-    "Return": "NEW enter", "KP_Enter": "NEW enter", "q": "NEW q", "7": "NEW 7", "comma": "NEW ,",
+    "Tab": "NEXT_VIEW", "Return": "NEW enter", "KP_Enter": "NEW enter", "q": "LEAVE", "7": "NEW 7", "comma": "NEW ,",
+    "BackSpace": "BACK", "u": "BACK", "h": "HELP", "question": "HELP", "F1": "HELP",
 }  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def test_shift_and_caps_lock(program: Program) -> None:
 
 def test_modifiers_shortcuts_and_unknown_keys_are_nothing(program: Program) -> None:
     program.press("Shift_L", "Shift_R", "Control_L", "Alt_L", "Super_L", "Caps_Lock", "Caps_Lock", "Num_Lock",
-                  "Num_Lock", "F5", "ctrl+s", "alt+s", "x")  # fmt: skip
+                  "Num_Lock", "F5", "ctrl+s", "ctrl+h", "alt+s", "x")  # fmt: skip
     assert program.end() == ["NEW x"]
 
 

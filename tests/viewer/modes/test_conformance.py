@@ -18,13 +18,15 @@ import numpy as np
 import pytest
 from small_denoisers import make_denoiser
 from small_models import FakeDisplay, make_generator, make_translator, photo_like
+from waiting import Gate
 
 from trainer.contract.errors import UserError
 from viewer.app import run_scripted
 from viewer.files.png import encode_png, read_recipe
-from viewer.keys import NAMES, Action, Event, decode_character
+from viewer.keys import NAMES, Action, Event, decode_character, parse_keys
 from viewer.modes import Mode, mode_names
 from viewer.opening import WORDS
+from viewer.text import line_of
 
 SHOWN = [name for name in mode_names() if find_spec(f"viewer.modes.{name}.session")]
 COMMANDS = [*[(name,) for name in SHOWN], ("translate", "--draw"), ("latent", "--view", "line"),
@@ -47,8 +49,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Something small for each kind of model, and for each positional argument without one."""
     folder = tmp_path_factory.mktemp("files")
     samples = tuple(tuple(map(float, row)) for row in np.random.default_rng(3).normal(size=(5, 4)))
-    photo, table, npy = (folder / name for name in ("photo.png", "table.png", "set.npy"))
-    cv2.imwrite(str(photo), photo_like(24, 32))
+    photos, table, npy = (folder / name for name in ("photos", "table.png", "set.npy"))
+    photos.mkdir()
+    for number in range(2):
+        cv2.imwrite(str(photos / f"photo{number}.png"), photo_like(24, 32, number))
     table.write_bytes(encode_png(photo_like(18, 26), {"mode": "grid random", "rows": 2, "cols": 3, "gap": 2}))
     np.save(npy, np.stack([photo_like(8, 8, seed) for seed in range(10)]))
     return {
@@ -56,7 +60,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "another generator": make_generator(folder / "g2.onnx", hidden=6, labels=3),
         "translator": make_translator(folder / "t.onnx", scale=2, context=4),
         "denoiser": make_denoiser(folder / "n.onnx", spread=0.3, classes=("a", "b")),
-        "images": photo,
+        "images": photos,
         "table": table,
         "files": npy,
     }
@@ -101,8 +105,8 @@ def check_frame(session: Any) -> None:
         assert frame.shape[2] == 3
         assert frame.flags["C_CONTIGUOUS"]
     assert session.title()
-    assert session.title(hints=True).startswith(session.name)
-    assert session._notice or "esc quit" in session.title(hints=True)
+    assert session.text().status[0] == session.name
+    assert session._notice or session.text().hints[0] == "h: keys"
 
 
 def name_of(command: tuple[str, ...]) -> str:
@@ -123,7 +127,8 @@ def test_every_key_and_every_event_of_the_mouse(
     events = [*NAMES.values(), *typed, *(Event(action, x, y) for action in MOUSE for x, y in POINTS)]
     try:
         for number, event in enumerate(events):
-            assert session.handle(event) is (event.action is Action.QUIT)
+            ends = session.handle(event)
+            assert ends is (event.action is Action.QUIT) or event.action is Action.LEAVE
             assert session.frame().dtype == np.uint8
             if session._entry is not None and number % 2:  # until a line ends, keys only type
                 session.handle(NAMES["enter"])
@@ -137,6 +142,95 @@ def test_every_key_and_every_event_of_the_mouse(
     finally:
         session.close()
     assert not session.lost
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_backspace_returns_to_the_page_before(command: tuple[str, ...], files: dict[str, Path], tmp_path: Path) -> None:
+    session = opened(command, files, tmp_path)
+    left = 0
+    try:
+        scripts = ("x", "space", "enter", "pagedown", "r", "i", "n", "drag:20:20:60:50", "q,s,q,x")
+        for number, keys in enumerate(scripts):
+            session.settle(0.0)
+            before, pages, seen = session.state, len(session._history), session.frame()
+            for event in parse_keys(keys):
+                session.handle(event)
+            session.settle(0.0)
+            steps = len(session._history) - pages + (session.draws and keys.startswith("drag"))
+            left += steps
+            for _ in range(steps):
+                session.handle(NAMES["backspace"] if number % 2 else decode_character("u"))
+            session.settle(0.0)
+            session.dismiss()
+            if steps and keys != "q,s,q,x":
+                assert np.array_equal(session.frame(), seen), keys
+                assert session.state == before or session.draws
+    finally:
+        session.close()
+    assert bool(left) is any(Action.BACK in binding.actions for binding in session.bindings)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_h_shows_the_keys_and_the_next_key_only_takes_them_away(
+    command: tuple[str, ...], files: dict[str, Path], tmp_path: Path
+) -> None:
+    session = opened(command, files, tmp_path)
+    try:
+        session.settle(0.0)
+        state, seen = session.state, session.frame()
+        for opening, closing in (("h", "x"), ("?", "q"), ("f1", "s"), ("H", "backspace"), ("h", "click:30:30")):
+            for key in (opening, "move:9:9"):
+                assert not session.handle(*parse_keys(key))
+            shown = session.frame()
+            assert min(shown.shape[0] - seen.shape[0], shown.shape[1] - seen.shape[1]) >= 0
+            assert not np.array_equal(shown, seen)
+            assert [keys for keys, _ in session.text().page] == [binding.keys for binding in session.bindings]
+            assert not session.handle(*parse_keys(closing))
+            session.settle(0.0)
+            assert session.state == state
+            assert np.array_equal(session.frame(), seen)
+        session.handle(*parse_keys("h"))
+        assert session.handle(*parse_keys("esc"))
+    finally:
+        session.close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_q_quits_only_where_nothing_is_lost(command: tuple[str, ...], files: dict[str, Path], tmp_path: Path) -> None:
+    session, held = opened(command, files, tmp_path), Gate()
+    (q,) = parse_keys("q")
+    try:
+        session.settle(0.0)
+        assert session.handle(q)
+        before = session.state
+        session._have_saved(lambda: str(held.passing()))
+        assert not session.handle(q)
+        assert session.state == before.after(Event(Action.NEW, key="q"))  # it is free: as any other key
+        held.open()
+        session.settle(0.0)
+        assert session.handle(q)
+    finally:
+        held.open()
+        session.close()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_the_line_of_hints_is_shortened_by_whole_ones(
+    command: tuple[str, ...], files: dict[str, Path], tmp_path: Path
+) -> None:
+    session = opened(command, files, tmp_path)
+    session.settle(0.0)
+    text = session.text()
+    session.close()
+    for columns in (30, 60, 79, 100, 300):
+        line = line_of(text.status, text.hints, columns)
+        assert len(line) <= columns
+        assert "h: keys" in line
+        status, _, hints = line.rpartition(" | ")
+        assert hints in (", ".join(text.hints[:count]) for count in range(1, len(text.hints) + 1))
+        assert text.status[: status.count(" - ") + 1] == tuple(status.split(" - ")) or not status
+    assert line.endswith(", ".join(text.hints))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=name_of)

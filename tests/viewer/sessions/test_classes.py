@@ -90,9 +90,9 @@ def test_a_page_shows_the_classes_asked_for(model: Model, tmp_path: Path) -> Non
     wanted = draw_many(model.latent, 0, range(12))
     for frame, labels in zip(display.frames, ([0] * 12, [1] * 12, [1] * 4 + [2] * 4 + [0] * 4), strict=False):
         assert_shows(frame, session.state.sheet, model.generate(wanted, np.array(labels)))
-    assert "class 0 ant" in display.titles[0]
-    assert "class 1 bee" in display.titles[1]
-    assert "class 2 cat" in display.titles[4]
+    assert "class ant (0)" in display.titles[0]
+    assert "class bee (1)" in display.titles[1]
+    assert "class cat (2)" in display.titles[4]
     assert "rows by class" in display.titles[4]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.options import flag
-from viewer.bindings import ARROWS, CLASS, ROWS_BY_CLASS, Binding, merged
+from viewer.bindings import ARROWS, BACK, CLASS, ROWS_BY_CLASS, Binding, merged
 from viewer.options import SheetOptions, count_flag, scale_flag, whole
 from viewer.sessions.generator_page import gain_flag
 
@@ -33,6 +33,7 @@ BINDINGS: Final = merged(
         "faster, slower; with --detail: more of it, less (= and _ too)",
         hint={"gain": "+ - gain", "": "+ - speed"},
     ),
+    Binding(BACK, "back to where the walk was left, 100 times"),
     Binding("Space", "pause, go on", hint="space pause", rank=0),
     Binding("any other key", "walk to somewhere new"),
     without=("i",),

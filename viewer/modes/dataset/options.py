@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.options import argument, flag
-from viewer.bindings import ARROWS, PAGES, Binding, merged
+from viewer.bindings import ARROWS, BACK, PAGES, Binding, merged
 from viewer.keys import Action
 from viewer.options import SessionOptions, count_flag, scale_flag
 
@@ -35,6 +35,7 @@ BINDINGS: Final = merged(
     Binding(PAGES, "the page before, the next; Home, End: the first image, the last"),
     Binding("S", "save the whole screen", hint="S save page", rank=2),
     Binding("r", "to a random image"),
+    Binding(BACK, "the page before this one, 100 times; of a number that is typed, the last digit"),
     Binding("Space", "the next page", hint="space: next page", rank=0),
     Binding("any other key", "the next page"),
     without=("i", "+ -"),

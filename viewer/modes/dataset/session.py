@@ -114,6 +114,7 @@ class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
     """Pages of images that are read when they are turned to."""
 
     bindings = BINDINGS
+    page_fields = ("first", "label", "alone")
 
     def __init__(
         self,
@@ -139,10 +140,10 @@ class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
         firsts = self.state.catalogue.firsts
         return frozenset(firsts[which] + number for which, one in enumerate(self._selections) for number in one.numbers)
 
-    def handle(self, event: Event) -> bool:
-        """Take in an event; True: quit. What was marked is on the disk when this returns."""
+    def _handle(self, event: Event) -> None:
+        """Take in an event. What was marked is on the disk when this returns."""
         before = self.state
-        ends = super().handle(event)
+        super()._handle(event)
         if self.state.marked != before.marked:
             for image in self.state.marked ^ before.marked:
                 which, number = self.state.catalogue.place(image)
@@ -158,7 +159,15 @@ class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
                 self.notify(f"there is no image {before.typed}, expected 0..{count - 1}", "error")
         if event.key in ("c", "C") and before.typed and self.state.label != int(before.typed):
             self.notify(f"there are no images of a class {before.typed}", "error")
-        return ends
+
+    def _back(self) -> None:
+        if self.state.typed:
+            self.state, self.changed = replace(self.state, typed=self.state.typed[:-1]), True
+        else:
+            super()._back()
+
+    def _returned(self, state: DatasetState) -> DatasetState:
+        return replace(state, marked=self.state.marked, typed="")
 
     def _lay_out(self, room: Room) -> bool:
         if self._tiling is None:
@@ -281,7 +290,7 @@ class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
         words += (printable(one.names[number], 60),) if one.names else ()
         label = int(catalogue.labels[state.image])
         if label >= 0:
-            said = class_words(label, catalogue.classes[label])
+            said = class_words(label, catalogue.classes)
             words += (f"only {said}: {len(state.shown)} images" if state.label != ALL else said,)
         cell = self._cells.get(state.cursor - state.first)
         if cell is not None:

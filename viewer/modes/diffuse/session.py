@@ -22,7 +22,7 @@ from viewer.modes.diffuse.replay import options_of, photos_of, recipe_of
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.options import model_threads, with_saved
 from viewer.room import Room, Tiling
-from viewer.sessions.classes import Classes, find_label
+from viewer.sessions.classes import Classes, class_words, find_label
 from viewer.sessions.denoiser import Denoiser
 from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
@@ -109,6 +109,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     """All images of a page take their steps together; whatever key comes is heard after one run of the network."""
 
     bindings = BINDINGS
+    page_fields = ("seed", "interpolated", "first", "classes")
 
     def __init__(
         self,
@@ -179,6 +180,9 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     def _cursor(self) -> tuple[Sheet | None, int]:
         return self.state.sheet if self.state.sheet.count > 1 else None, self.state.cursor
 
+    def _captions(self) -> Sequence[render.Caption]:
+        return self.state.classes.captions(self.diffusion.denoiser.names, self.state.sheet)
+
     # Saving. What is asked for while a page is in the making waits for it, unless another page is wanted first.
 
     def _save(self, whole: bool) -> None:
@@ -245,7 +249,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
             words += ("interpolation" if state.interpolated else "random",)
         if state.classes.count:
             label = state.classes.of_row(state.cursor // state.sheet.columns)
-            words += (f"class {self.diffusion.denoiser.names[label]}",)
+            words += (class_words(label, self.diffusion.denoiser.names),)
             words += ("rows by class",) if state.classes.by_row else ()
         words += ("before",) if state.before else ()
         return (*words, f"seed {state.seed}", f"{settings.sampler} {state.steps} steps")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from trainer.contract.options import flag
-from viewer.bindings import ARROWS, CLASS, PAGES, Binding, merged
+from viewer.bindings import ARROWS, BACK, CLASS, PAGES, Binding, merged
 from viewer.keys import Action
 from viewer.options import SheetOptions, number, scale_flag, whole
 
@@ -78,6 +78,7 @@ BINDINGS: Final = merged(
     Binding(
         "+ -", "nearer, further; sliders: move it (= and _ too)", hint={"plane": "+ - zoom", "scatter": "+ - zoom"}
     ),
+    Binding(BACK, "the point or the line before, 100 times"),
     Binding("Space", "to a random point"),
     Binding("any other key", "to a random point"),
 )

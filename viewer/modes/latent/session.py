@@ -24,7 +24,7 @@ from viewer.modes.latent.options import BINDINGS, Options
 from viewer.modes.latent.plan import COARSER, ImageRequest, Plan, plan_of, point_request
 from viewer.modes.latent.recipe import named_of, recipe_of, saved_random, state_of
 from viewer.modes.latent.scatter import Encoded, Scatter, open_scatter, random_scatter
-from viewer.modes.latent.space import Numbers, space_of
+from viewer.modes.latent.space import MIDDLE, Numbers, space_of
 from viewer.modes.latent.state import VIEWS, LatentState, begin, place
 from viewer.named_directions import file_of, known_directions, origin_of
 from viewer.options import model_threads
@@ -105,20 +105,16 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
         if (found := self._finder.take()) is not None:
             self.state, self.changed = in_groups(self.state, found), True
 
-    def handle(self, event: Event) -> bool:
-        """Take in an event; True: quit."""
-        key = event.key.lower()
-        if self._entry is None and event.action is Action.NEW:
-            if key == "d":
-                self._name_direction(up=event.key == "D")
-                return False
-            if key in ("a", "b") and self.state.view == "scatter":
-                self._mark("ab".index(key), of_class=event.key.isupper())
-                return False
-        if self._entry is None and event.action in _TURNS and self.state.view == "scatter" and len(self._known.points):
+    def _handle(self, event: Event) -> None:
+        key, in_scatter = event.key.lower(), self.state.view == "scatter"
+        if event.action is Action.NEW and key == "d":
+            self._name_direction(up=event.key == "D")
+        elif event.action is Action.NEW and key in ("a", "b") and in_scatter:
+            self._mark("ab".index(key), of_class=event.key.isupper())
+        elif event.action in _TURNS and in_scatter and len(self._known.points):
             self._turn(_TURNS[event.action])
-            return False
-        return super().handle(event)
+        else:
+            super()._handle(event)
 
     def _turn(self, by: int) -> None:
         """To another point of the scatter, by its number."""
@@ -268,6 +264,12 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
             except ImageError as error:  # the file was there when it was encoded
                 self._failed(error)
 
+    def _leaves(self, before: LatentState, after: LatentState) -> bool:
+        """Whether a point or a line was left for another one; moving them, on the way, is none."""
+        other_line = before.line[0] != after.line[0]  # of one that is being drawn with the mouse, only the end moves
+        home = after.point == MIDDLE != before.point
+        return before.seed != after.seed or before.classes != after.classes or other_line or home
+
     # In words, and on disk.
 
     def _words(self, plan: Plan) -> tuple[str, ...]:
@@ -281,7 +283,7 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
             where = f"{state.stop + 1} of {len(state.layout.stops)}"
         else:
             where = "at {}, {}".format(*map(plots.two_digits, place(state)))
-        return (where, class_words(label, self.model.classes[label])) if state.classes.count else (where,)
+        return (where, class_words(label, self.model.classes)) if state.classes.count else (where,)
 
     def _status(self) -> tuple[str, ...]:
         state = self.state

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.options import argument, flag
-from viewer.bindings import ARROWS, PAGES, Binding, merged
+from viewer.bindings import ARROWS, BACK, PAGES, Binding, merged
 from viewer.keys import Action
 from viewer.options import SessionOptions, scale_flag, whole
 
@@ -28,6 +28,6 @@ BINDINGS: Final = merged(
     Binding("s", "cut the image under the cursor out, and save it", hint="s cut out", rank=0),
     Binding("S", "cut all images out, and save each", hint="S cut all out"),
     Binding("+ -", "zoom (= and _ too)", hint="+ - zoom"),
-    without=("i", "r", "Space", "any other key"),
+    without=("i", "r", BACK, "Space", "any other key"),
 )
 OPENS: Final = {"sheet": ""}

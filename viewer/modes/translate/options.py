@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from trainer.contract.options import flag
-from viewer.bindings import ARROWS, PAGES, Binding, merged
+from viewer.bindings import ARROWS, BACK, PAGES, Binding, merged
 from viewer.keys import Action
 from viewer.options import ImagesOptions, whole
 
@@ -40,6 +40,7 @@ BINDINGS: Final = merged(
     Binding("s", "save the result", hint="s save"),
     Binding("i", "results between this latent and the next (if the model has latents)", hint={"one": "i between two"}),
     Binding("r", "back to one result, then a new latent", hint={"line": "r one result"}),
+    Binding(BACK, "the image or the latent before, 100 times"),
     Binding("+ -", "thresholds of edges further apart, closer: their sigma (= and _ too)", hint={"edges": "+ - edges"}),
     Binding("Space", _LATENT),
     Binding("any other key", _LATENT, hint={"one": "any key: new latent"}),
@@ -55,6 +56,8 @@ DRAW_BINDINGS: Final = merged(
     Binding("c", "clear the page", hint="c clear", rank=2),
     Binding("0-9", "this colour (if the model is for colours)", hint={"colours": "0-9 colours"}),
     Binding("s", "save the result and the drawing", hint="s save"),
+    Binding(BACK, "undo the last stroke, or the last new latent"),
+    Binding("q", "quit, if the drawing is empty or saved; else as any other key"),
     Binding("+ -", "brush size (= and _ too)", hint="+ - brush"),
     Binding("Space", _LATENT),
     Binding("any other key", _LATENT, hint={"latent": "any key: new latent"}),

@@ -82,6 +82,7 @@ class TranslateSession(ModelSession[TranslateState, TranslateState, Made]):
     """One image of several at a time; edges are recomputed whenever their threshold changes."""
 
     bindings = BINDINGS
+    page_fields = ("seed", "index", "line")
 
     def __init__(self, translator: Translator, state: TranslateState, folder: Path, paths: Sequence[Path]) -> None:
         """``paths``: of the images, as many as the state counts."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.options import flag
-from viewer.bindings import ARROWS, PAGES, Binding, merged
+from viewer.bindings import ARROWS, BACK, PAGES, Binding, merged
 from viewer.keys import Action
 from viewer.options import ImagesOptions, whole
 
@@ -33,6 +33,7 @@ BINDINGS: Final = merged(
     ),
     Binding("s", "save the result", hint="s save"),
     Binding("+ -", "zoom (= and _ too)", hint="+ - zoom"),
+    Binding(BACK, "the image that was shown before"),
     Binding("Space", "plain side: a bicubic curve, its pixels", hint="space: pixels, bicubic"),
     Binding("any other key", "plain side: a bicubic curve, its pixels"),
     without=("i", "r"),

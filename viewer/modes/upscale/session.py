@@ -173,6 +173,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
 
     bindings = BINDINGS
     follows_mouse = True
+    page_fields = ("index",)
 
     def __init__(self, upscaler: Upscaler, state: UpscaleState, folder: Path, paths: Sequence[Path]) -> None:
         """``paths``: of the images, as many as the state counts."""

@@ -90,6 +90,8 @@ def page_latents(
 class GridSession(SheetSession[GridState, GridState]):
     """A page of images with a cursor: random, interpolated between its corners, or mixes of training images."""
 
+    page_fields = ("seed", "mode", "classes")
+
     def __init__(
         self,
         model: Model,

@@ -125,9 +125,9 @@ def test_a_mark_that_cannot_be_written_is_not_shown(npy: Path, monkeypatch: pyte
 def test_what_is_shown_in_words(npy: Path) -> None:
     session = session_of(npy)
     press(session, "right,down")
-    assert session.title() == "set.npy - image 9 of 0-19 - p9.jpg - class 0 ant - 5x6"
+    assert session.title() == "set.npy - image 9 of 0-19 - p9.jpg - class ant (0) - 5x6"
     press(session, "c")
-    assert "only class 0 ant: 7 images" in session.title()
+    assert "only class ant (0): 7 images" in session.title()
     press(session, "1,9")
     assert " - to 19_ - " in session.title()
     press(session, "9,enter")

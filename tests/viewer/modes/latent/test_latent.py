@@ -293,7 +293,7 @@ def test_the_class_is_that_of_the_keys(classes_path: Path, tmp_path: Path) -> No
     assert np.array_equal(panel(session, display.frames[-1]), expected)
     recipe = read_recipe(tmp_path / "classes-0001.png")
     assert (recipe["label"], recipe["class"]) == (2, "cat")
-    assert "class 2 cat" in display.titles[1]
+    assert "class cat (2)" in display.titles[1]
 
 
 @pytest.mark.parametrize(

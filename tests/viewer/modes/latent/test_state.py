@@ -188,7 +188,7 @@ def test_many_sliders_come_in_pages() -> None:
     assert after(f"click:{row.left + 2}:{row.top + 5}", state).chosen == per_page + 1
 
 
-@pytest.mark.parametrize("key", ["r", "space", "enter", "q", "5", "n", "c"])
+@pytest.mark.parametrize("key", ["r", "space", "enter", "w", "5", "n", "c"])
 def test_other_keys_lead_to_a_random_point_and_home_back(key: str) -> None:
     state = after(f"right,{key}")
     assert (state.point, state.seed) == (Point(0), 1)

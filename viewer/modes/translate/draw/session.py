@@ -156,6 +156,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         self._result_of: Drawn | None = None
         self._page = self._start.copy()  # with all strokes but the last
         self._on_page: tuple[Stroke, ...] = ()
+        self._saved_strokes: tuple[Stroke, ...] = ()
         super().__init__(translator.model, state, folder)
 
     def page(self) -> Image:
@@ -168,6 +169,16 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         page = self._page.copy()
         add_strokes(page, self.state, last)
         return page
+
+    def _back(self) -> None:
+        """Undo what was done last: a new latent, or a stroke."""
+        if self._history and self._history[-1].strokes == self.state.strokes:
+            self.state, self.changed = replace(self.state, seed=self._history.pop().seed), True
+        else:
+            self._handle(Event(Action.UNDO))
+
+    def _at_risk(self) -> str:
+        return super()._at_risk() or ("" if self.state.strokes == self._saved_strokes else "the drawing is not saved")
 
     def _work(self, request: Drawn) -> Iterator[Image]:
         strokes, seed = request
@@ -211,6 +222,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
             shown = draw_easel(state, page, result) if whole else result
             more = {} if whole else {"drawing.png": encode_png(page, {**recipe, "mode": "drawing"})}
             path = save_numbered(self._folder, self.model.name, encode_png(shown, recipe), more)
+            self._saved_strokes = state.strokes
             return f"saved {path}" + ("" if whole else " and its drawing")
 
         self._have_saved(job)
