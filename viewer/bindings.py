@@ -18,7 +18,7 @@ class Binding:
     keys: str
     does: str
     actions: tuple[Action, ...] = (Action.NEW,)
-    after: str = "ESC"  # the keys of the shared binding that it follows in the table
+    after: str = "h ? F1"  # the keys of the shared binding that it follows in the table
     hint: str | Mapping[str, str] = ""  # a few words for the strip, or those by situation, see ``hints_of``
     rank: int = 1  # of the hint: those of a lower one come first; within a rank they come as in the table
 

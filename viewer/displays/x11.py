@@ -8,12 +8,13 @@ by ctypes; where OpenCV's window works, it is installed.
 
 import ctypes
 import os
-from ctypes import byref, c_char_p, c_int, c_long, c_uint, c_ulong, c_void_p
+from ctypes import byref, c_char_p, c_int, c_long, c_ubyte, c_uint, c_ulong, c_void_p
 from typing import Any, Final
 
 from trainer.contract.errors import INSTALL_LIBRARIES
 from viewer.displays.display import DisplayError
 from viewer.keys import Action, Event, decode_window_key
+from viewer.layouts import KEYS
 
 _KEY_PRESS, _BUTTON_PRESS, _MAP_NOTIFY, _MAPPING_NOTIFY = 2, 4, 19, 34  # kinds of events
 _KEY_PRESS_MASK, _BUTTON_PRESS_MASK, _STRUCTURE_NOTIFY_MASK = 1, 4, 1 << 17  # which events are sent
@@ -23,6 +24,12 @@ _WHEEL: Final = {4: Action.WHEEL_UP, 5: Action.WHEEL_DOWN}  # by button
 _VIEWABLE: Final = 2
 _SHIFT_MASK, _LOCK_MASK, _CONTROL_MASK = 1, 2, 4
 _COMMAND_MASK: Final = 4 | 8 | 64  # Control, Alt, Super: shortcuts of the desktop, not ours
+_GROUP_SHIFT: Final = 13  # bits of a key's state before those of the group, the layout that is on
+_GROUPS: Final = 4
+_KEYCODES: Final = 8, 256
+_ROWS: Final = 24, 38, 52  # keycodes of q, a and z, that their rows go on from
+_ASCII_END, _OTHER_KEYS = 0x80, 0xF700  # symbols between are characters, or letters of other alphabets
+_SPACE: Final = 0x20
 _NAME_PROPERTIES: Final = (b"_NET_WM_NAME", b"WM_NAME")
 _DEPTH: Final = 3  # window managers put windows into frames of their own
 _WORDS: Final = 4096  # most 32-bit words read of a property
@@ -78,6 +85,7 @@ class XKeys:
         self._x.XSetErrorHandler(_IGNORE_ERROR)
         self._root: int = self._x.XDefaultRootWindow(self._display)
         self._window = 0
+        self._groups_with_latin: dict[int, bool] = {}  # those of the keyboard that were looked at
         self.listening = False  # the window was found, so that ``pressed`` has all its keys
 
     def screen_size(self) -> tuple[int, int]:
@@ -130,16 +138,61 @@ class XKeys:
             self._x.XNextEvent(self._display, byref(event))
             if event.type == _MAPPING_NOTIFY:  # the keyboard layout was changed
                 self._x.XRefreshKeyboardMapping(byref(event))
+                self._groups_with_latin.clear()
             elif event.type == _KEY_PRESS:
                 commands = event.key.state & _COMMAND_MASK
                 self._x.XLookupString(byref(event), text, len(text), byref(symbol), None)
+                typed = self._latin(event.key, symbol.value)
                 if not commands:
-                    found.append(decode_window_key(symbol.value))  # a capital by Shift and Caps Lock
-                elif commands == _CONTROL_MASK and symbol.value in map(ord, "zZ"):
+                    found.append(decode_window_key(typed))  # a capital by Shift and Caps Lock
+                elif commands == _CONTROL_MASK and typed in map(ord, "zZ"):
                     found.append(Event(Action.UNDO))
             elif event.type == _BUTTON_PRESS and event.key.keycode in _WHEEL:  # of buttons, it is their number
                 found.append(Event(_WHEEL[event.key.keycode], *mouse))
         return [one for one in found if one is not None]
+
+    def _latin(self, key: _KeyEvent, symbol: int) -> int:
+        """The symbol of a key on a Latin keyboard, where the group that is on has no Latin letters.
+
+        It is that of another group of the same key, as in ``us,ru``, or that of a usual keyboard's key at this place.
+        Digits and keys with names stay, and marks where a Latin keyboard has marks too.
+        """
+        group = key.state >> _GROUP_SHIFT & 3
+        ascii_mark = (
+            symbol < _ASCII_END and not chr(symbol).isalnum() and chr(symbol).isprintable() and symbol != _SPACE
+        )
+        if not (ascii_mark or _ASCII_END <= symbol < _OTHER_KEYS or symbol >> 24 == 1) or self._has_latin(group):
+            return symbol
+        others = (self._symbol(key.keycode, other) for other in range(_GROUPS) if self._has_latin(other))
+        latin = chr(next(filter(None, others), self._by_place().get(key.keycode, 0)))
+        if not latin.isprintable() or not latin.isascii():
+            return symbol
+        if latin.isalpha():
+            capital = bool(key.state & _SHIFT_MASK) != bool(key.state & _LOCK_MASK)
+            return ord(latin.upper() if capital else latin)
+        brackets = latin in "[]" and chr(symbol) not in "[]"
+        return ord(latin) if brackets or not ascii_mark else symbol
+
+    def _has_latin(self, group: int) -> bool:
+        """Whether a group of the keyboard has a key for s, as all with Latin letters have."""
+        if group not in self._groups_with_latin:
+            symbols = (self._symbol(code, group) for code in range(*_KEYCODES))
+            self._groups_with_latin[group] = ord("s") in symbols
+        return self._groups_with_latin[group]
+
+    def _symbol(self, keycode: int, group: int) -> int:
+        """What a key stands for in a group, without Shift; 0 for nothing."""
+        return int(self._x.XkbKeycodeToKeysym(self._display, keycode, group, 0))
+
+    def _by_place(self) -> dict[int, int]:
+        """Symbols of a Latin keyboard by keycode; empty where the server numbers keys in a way of its own."""
+        rules = self._property(self._root, b"_XKB_RULES_NAMES").partition(b"\0")[0]
+        if rules not in (b"evdev", b"base", b"xorg"):
+            return {}
+        rows = KEYS.split()
+        return {
+            first + place: ord(latin) for first, row in zip(_ROWS, rows, strict=True) for place, latin in enumerate(row)
+        }
 
     def capitals(self) -> bool:
         """Whether Shift or Caps Lock, and not both, is on at this moment."""
@@ -209,6 +262,7 @@ def _load() -> Any:
         "XInternAtom": (c_ulong, (c_void_p, c_char_p, c_int)),
         "XFree": (c_int, (c_void_p,)),
         "XQueryTree": (c_int, (c_void_p, c_ulong, *[c_void_p] * 4)),
+        "XkbKeycodeToKeysym": (c_ulong, (c_void_p, c_ubyte, c_int, c_int)),
         "XQueryPointer": (c_int, (c_void_p, c_ulong, *[c_void_p] * 7)),
         "XGetWindowProperty": (c_int, (c_void_p, c_ulong, c_ulong, c_long, c_long, c_int, c_ulong, *[c_void_p] * 5)),
     }

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from windows import Application
 
 from viewer.displays.x11 import XKeys
 from viewer.files.png import read_recipe
+from viewer.keys import decode_character
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.translate.draw.session import make_easel
 
@@ -151,6 +152,99 @@ def test_every_key_every_time(program: Program, times: int) -> None:
     for key in KEYS:
         program.press(*[key] * times)
     assert program.end() == [name for name in KEYS.values() for _ in range(times)]
+
+
+ROWS = {
+    "qwertyuiop[]": 24,
+    "asdfghjkl": 38,
+    "zxcvbnm": 52,
+    "1234567890-=": 10,
+}  # keycodes of a PC keyboard, from here on
+PLACES = {letter: str(first + number) for row, first in ROWS.items() for number, letter in enumerate(row)}
+
+
+OWN_PLACES = {"il": "[]", "bg": "="}  # these characters are on other keys there
+
+
+def expected_of(character: str) -> str:
+    """What the stand-in prints for a character typed on a Latin keyboard."""
+    event = decode_character(character)
+    assert event is not None
+    return f"{event.action.name} {event.key}".strip()
+
+
+@pytest.fixture
+def keyboard(screen: str) -> Iterator[Callable[[str], None]]:
+    """Chooses the layout of the screen's keyboard; in the end it is the usual one again."""
+    if not shutil.which("setxkbmap"):
+        pytest.skip("needs setxkbmap")
+
+    def choose(*layout: str) -> None:
+        subprocess.run(["setxkbmap", "-display", screen, *layout], check=True, capture_output=True)
+
+    yield choose
+    choose("us", "-option", "")
+
+
+@pytest.mark.parametrize(
+    ("layout", "times"),
+    [
+        (("ru",), 1),
+        *[pytest.param((one,), 10, marks=pytest.mark.slow) for one in ("ru", "gr", "ua", "il", "bg", "ge", "ara")],
+        pytest.param(("us,ru", "-option", "grp:rctrl_toggle"), 10, marks=pytest.mark.slow),
+    ],
+)
+def test_keys_at_the_places_of_a_latin_keyboard(
+    screen: str, keyboard: Callable[..., None], layout: tuple[str, ...], times: int
+) -> None:
+    """The layout is chosen while the window is open."""
+    program = Program(screen)
+    try:
+        program.press("x")
+        wait_until(lambda: program.lines)
+        keyboard(*layout)
+        expected = ["NEW x"]
+        if len(layout) > 1:
+            program.press("Control_R")
+        own = OWN_PLACES.get(layout[0], "")
+        letters = {letter: place for letter, place in PLACES.items() if letter not in f"1234567890-={own}"}
+        for letter, place in letters.items():
+            program.press(*[place] * times)
+            expected += [expected_of(letter)] * times
+            if letter.isalpha():
+                program.press(*[f"shift+{place}"] * times)
+                expected += [expected_of(letter.upper())] * times
+        for character in (one for one in "17890-=" if one not in own):
+            program.press(*[PLACES[character]] * times)
+            expected += [expected_of(character)] * times
+        program.press(*[f"ctrl+{PLACES['z']}"] * times, "Caps_Lock", PLACES["s"], "Caps_Lock")
+        expected += ["UNDO"] * times + ["SAVE_ALL"]
+        for key in ("BackSpace", "F1", "Tab", "Return", "Left", "Home", "space"):
+            program.press(*[key] * times)
+            expected += [KEYS[key]] * times
+        assert program.end() == expected
+    finally:
+        program.process.kill()
+        program.process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["de", "fr", "us(dvorak)"])
+def test_latin_keyboards_are_left_as_they_are(program: Program, keyboard: Callable[..., None], layout: str) -> None:
+    """By characters; on some of these, marks are where others have letters."""
+    keyboard(*([layout] if "(" not in layout else ["us", "-variant", "dvorak"]))
+    names = {"[": "bracketleft", "]": "bracketright", "+": "plus", "-": "minus", "=": "equal", "?": "question",
+             ";": "semicolon", "'": "apostrophe", "/": "slash", ",": "comma"}  # fmt: skip
+    expected = []
+    for character in "qwertyuiopasdfghjklzxcvbnmSXYHU0129+-=[]?;',/":
+        program.press(*[names.get(character, character)] * 10)
+        expected += [expected_of(character)] * 10
+    if layout == "de":
+        program.press("udiaeresis", "dead_circumflex", "Escape")  # a dead key is nothing by itself
+        expected.append("NEW ü")
+        assert [line.replace(" -1 -1", "").strip() for line in program.output()[:-2]] == expected
+    else:
+        assert program.end() == expected
 
 
 def test_shift_and_caps_lock(program: Program) -> None:
