@@ -17,7 +17,7 @@ LAYOUTS: Final = {
     "uk": "йцукенгшщзхї фівапролджє ячсмитьбю.",
     "be": "йцукенгшўзх. фывапролджэ ячсмітьбю.",
     "bg": ".уеишщксдзц. ьяаожгтнвмч юйъэфхпрлб",
-    "sr": "љњертзуиопшђ асдфгхјклчћ ѕџцвбнм...",
+    "sr": "љњертзуиопшђ асдфгхјклчћ жџцвбнм...",
     "mk": "љњертѕуиопшѓ асдфгхјклчќ зџцвбнм...",
     "el": ".ςερτυθιοπ.. ασδφγηξκλ.. ζχψωβνμ...",
     "he": "..קראטוןםפ.. שדגכעיחלךף. זסבהנמצתץ.",
@@ -30,7 +30,13 @@ LAYOUTS: Final = {
 _SHIFTED: Final = dict(zip("[];',./", '{}:"<>?', strict=True))
 # X11's key symbols of other alphabets: the upper byte chooses the set of characters, the lower is a place in it.
 _SETS: Final = {0x05: "iso8859_6", 0x06: "koi8_u", 0x07: "iso8859_7", 0x0C: "iso8859_8", 0x0D: "tis_620"}
-_SIGMAS: Final = {0x7D2: "Σ", 0x7F2: "σ", 0x7F3: "ς"}  # not where ISO 8859-7 has them
+_SINGLE: Final = {0x7D2: "Σ", 0x7F2: "σ", 0x7F3: "ς"} | {  # not where these sets have them
+    code + 16 * capital: letter.upper() if capital else letter
+    for code, letter in zip(
+        (0x6A1, 0x6A2, 0x6A5, 0x6A8, 0x6A9, 0x6AA, 0x6AB, 0x6AC, 0x6AE, 0x6AF), "ђѓѕјљњћќўџ", strict=True
+    )
+    for capital in (False, True)
+}
 
 
 def language() -> str:
@@ -49,10 +55,10 @@ def latin_of(character: str) -> str:
 
 def character_of(symbol: int) -> str:
     """The character of an X11 key symbol of another alphabet; empty where it is not known."""
-    if symbol in _SIGMAS:
-        return _SIGMAS[symbol]
-    found = bytes([symbol & 0xFF]).decode(_SETS.get(symbol >> 8, "ascii"), "ignore")
-    return found if found.isalpha() or found.isdecimal() else ""
+    if symbol in _SINGLE:
+        return _SINGLE[symbol]
+    encoding = _SETS.get(symbol >> 8)
+    return bytes([symbol & 0xFF]).decode(encoding, "ignore") if encoding and symbol & 0x80 else ""
 
 
 @lru_cache(maxsize=4)
