@@ -75,6 +75,11 @@ def samples(folder: Path) -> None:
     save(recorded(folder, "grid", "--rows", "4", "--seed", "7"), "samples")
 
 
+def keys(folder: Path) -> None:
+    """The key table over a page."""
+    save(recorded(folder, "grid", "--rows", "4", "--seed", "7", "--keys", "h"), "keys")
+
+
 def animate(folder: Path) -> None:
     """A closed walk through the latent space of the built-in model."""
     path = folder / "walk.webp"
@@ -208,7 +213,7 @@ def thumbnails(folder: Path) -> None:
 
 SHOTS: dict[str, Callable[[Path], None]] = {
     shot.__name__: shot
-    for shot in (samples, animate, latent, sliders, directions, compare, dataset, workshop, terminal, thumbnails)
+    for shot in (samples, keys, animate, latent, sliders, directions, compare, dataset, workshop, terminal, thumbnails)
 }  # fmt: skip
 
 

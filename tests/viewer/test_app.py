@@ -24,7 +24,9 @@ from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
 from viewer.modes.animate.session import LEG_TICKS, AnimateSession, AnimateState
+from viewer.room import Room, Tiling
 from viewer.sessions.generator_page.session import GridSession, GridState
+from viewer.sessions.session import HISTORY
 from viewer.sheet import auto_scale, fitting_sheet
 from viewer.worker import Worker
 
@@ -274,6 +276,46 @@ def test_scripted_keys_on_a_screen_wait_for_the_image_of_the_one_before(tmp_path
         assert np.array_equal(frame[:height], other[:height])
         assert len(frame) == (height if coarse else height + 28)
     assert ("esc quit" in display.titles[0]) == coarse
+
+
+def test_a_hundred_pages_are_kept_as_they_were_left(model: Model, tmp_path: Path) -> None:
+    session = page(model, tmp_path)
+
+    def press(keys: str) -> None:
+        for event in parse_keys(keys):
+            session.handle(event)
+
+    press("right,+,i")
+    left = session.state
+    press(",".join(["x"] * HISTORY))
+    assert session.state.seed == HISTORY
+    press("down,-,r,r,u,u")
+    assert (session.state.seed, session.state.mode) == (HISTORY, "interpolation")
+    press(",".join(["backspace"] * (HISTORY - 2)))
+    assert session.state.seed == 2  # two were forgotten for the two that were left since
+    press("u")
+    assert "no page before" in session.title()
+    press("h,x")
+    assert session.state.seed == 2
+    session.close()
+    assert left.cursor == 1
+
+
+def test_an_earlier_page_is_laid_out_for_the_room_of_now(model: Model, tmp_path: Path) -> None:
+    tiling = Tiling(*model.image_size, usual=(6, 8))
+    session = GridSession(model, GridState(tiling.sheet()), tmp_path)
+    session.tiling = tiling
+    session.fit(Room(1000, 700))
+    session.settle(0.0)
+    session.handle(*parse_keys("x"))
+    session.fit(Room(600, 500))
+    session.handle(*parse_keys("backspace"))
+    session.settle(0.0)
+    frame = session.frame()
+    assert (session.state.seed, session.state.sheet) == (0, tiling.sheet(Room(600, 500)))
+    assert frame.shape[1] == session.state.sheet.width
+    assert np.ptp(np.asarray(frame)) > 100
+    session.close()
 
 
 def test_a_notice_that_hides_what_is_shown_goes_with_the_next_key(tmp_path: Path) -> None:

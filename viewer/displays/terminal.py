@@ -217,8 +217,7 @@ class Terminal(Display):
         )
         fresh = b""
         if place != self._graphics.place:  # what is beside it by now would stay
-            self._drawn_title, fresh = "\n", b"\x1b[0m\x1b[2J"
-            self._graphics.forget()
+            self._drawn_line, fresh = "\n", self._graphics.cleared() + b"\x1b[0m\x1b[2J"
         return fresh + self._graphics.written(paper, place)
 
     def _cell(self) -> tuple[int, int]:

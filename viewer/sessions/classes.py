@@ -9,7 +9,7 @@ from viewer.keys import Action, Event
 from viewer.render import Caption
 from viewer.sheet import Sheet
 
-_LEAST_HEIGHT: Final = 24  # pixels of an image that its row is named on
+_LEAST_HEIGHT: Final = 40  # pixels of an image on which its row is named, where text has the usual size
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Classes:
         """The label of the images in a row."""
         return (self.label + row) % self.count if self.by_row else self.label
 
-    def captions(self, names: Sequence[str], sheet: Sheet) -> tuple[Caption, ...]:
-        """The names of rows of a sheet by class, in the corner of the first image of each."""
-        if not (self.count and self.by_row) or sheet.cell_height < _LEAST_HEIGHT:
+    def captions(self, names: Sequence[str], sheet: Sheet, scale: float) -> tuple[Caption, ...]:
+        """The names of rows of a sheet by class, in the corner of the first image of each. ``scale``: of the text."""
+        if not (self.count and self.by_row) or sheet.cell_height < _LEAST_HEIGHT * scale:
             return ()
         corners = (sheet.corner(row * sheet.columns) for row in range(sheet.rows))
         return tuple(Caption(*corner, names[self.of_row(row)]) for row, corner in enumerate(corners))

@@ -223,7 +223,7 @@ class Session(ABC, Generic[State, Request, Made]):
         """The frame to show now, with a strip of text below the images or without."""
         self.changed = False
         images = self._screen()
-        text, scale = None, 1.0 if self.room is None else self.room.text
+        text, scale = None, self._text_scale
         if strip:
             message, tone = self._message()
             text = render.draw_strip(images.shape[1], self._status(), message, tone, scale)
@@ -236,6 +236,11 @@ class Session(ABC, Generic[State, Request, Made]):
         from viewer.frame import key_page  # when it is needed: the start of the viewer has no time for it
 
         return key_page.over(frame, self.text().page, scale)
+
+    @property
+    def _text_scale(self) -> float:
+        """How many times as large as usual letters are."""
+        return 1.0 if self.room is None else self.room.text
 
     def _captions(self) -> Sequence[render.Caption]:
         """Text over the images."""

@@ -60,7 +60,7 @@ class SheetSession(ModelSession[State, Request, Part]):
         return self.state.sheet if self.state.sheet.count > 1 else None, self.state.cursor
 
     def _captions(self) -> Sequence[render.Caption]:
-        return self.state.classes.captions(self.model.classes, self.state.sheet)
+        return self.state.classes.captions(self.model.classes, self.state.sheet, self._text_scale)
 
     def _situation(self) -> Mapping[str, object]:
         gain = self.state.gain

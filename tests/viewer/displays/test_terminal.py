@@ -31,6 +31,7 @@ PROGRAM = """
 import sys, time
 import numpy as np
 from viewer.displays import open_display
+from viewer.text import Text
 display = open_display("auto", title="stand-in", motion=len(sys.argv) > 1)
 frame = np.zeros((40, 80, 3), np.uint8)
 frame[:20, :40], frame[:20, 40:], frame[20:, :40], frame[20:, 40:] = (0, 0, 255), (0, 255, 0), (255, 0, 0), 255
@@ -42,6 +43,10 @@ try:
         if event is None:
             continue
         count += 1
+        if event.action.name == "HELP":
+            page = ("ESC", "quit"), ("x", "new")
+            display.show(frame, "", Text(("name", "what is shown"), ("h: keys", "x new"), page))
+            continue
         if event.key == "f":
             raise RuntimeError("failed on purpose")
         display.show(frame, f"{count} {event.action.name} {event.x} {event.y} {event.key}")
@@ -239,12 +244,23 @@ def test_a_terminal_that_goes_away_ends_it(session: Session) -> None:
     assert session.process.wait(60) is not None
 
 
+def test_the_key_table_is_shown_as_text_and_the_image_comes_back(session: Session) -> None:
+    before = [session.colours(column, 5) for column in range(session.screen.columns)]
+    session.type(b"h")
+    session.read(b"h: keys")
+    lines = [line.strip() for line in session.screen.display]
+    assert [line for line in lines if line] == ["ESC  quit", "x    new", "name - what is shown | h: keys, x new"]
+    session.type(b"x")
+    session.read(b"NEW")
+    assert [session.colours(column, 5) for column in range(session.screen.columns)] == before
+
+
 @pytest.mark.parametrize(
     ("environment", "answers", "expected"),
     [
         ({"COLORTERM": ""}, b"\x1b[?62;c", b"\x1b[38;5;196m"),
         ({"COLORTERM": ""}, b"\x1bP1$r48:2::1:2:3m\x1b\\\x1b[?62;c", b"\x1b[38;2;255;0;0m"),
-        ({}, b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", b"\x1b_Ga=T,f=100,i=1,q=2,C=1,z=-1,c=80,r=20,m=0;"),
+        ({}, b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", b"\x1b_Ga=T,f=100,i=1,q=2,C=1,c=80,r=20,m=0;"),
         ({"LC_TERMINAL": "iTerm2"}, b"\x1b[?62;c", b"\x1b]1337;File=inline=1;width=80;height=20;"),
         ({"LC_TERMINAL": "iTerm2", "TMUX": "x"}, b"\x1b[?62;c", b"\x1b[38;2;255;0;0m"),
         ({}, b"\x1b[?62;4;22c", b'\x1b[1;1H\x1bP0;1q"1;1;800;400'),

@@ -12,6 +12,7 @@ from viewer.app import run_scripted
 from viewer.bindings import help_text
 from viewer.files.png import read_recipe
 from viewer.keys import parse_keys
+from viewer.labels import painted
 from viewer.latents import Walk, draw_many, mix
 from viewer.model import Model, open_model
 from viewer.modes import Mode
@@ -94,6 +95,32 @@ def test_a_page_shows_the_classes_asked_for(model: Model, tmp_path: Path) -> Non
     assert "class bee (1)" in display.titles[1]
     assert "class cat (2)" in display.titles[4]
     assert "rows by class" in display.titles[4]
+
+
+def test_rows_by_class_have_names(tmp_path: Path) -> None:
+    names = ("ant", "a\x1b[31mb\u202e" + "x" * 500, "3")
+    model = open_model(make_generator(tmp_path / "named.onnx", labels=3, classes=names, height=64, width=64))
+    session = page(model, tmp_path)
+
+    def written() -> list[str]:
+        return [label.text for label in session.frame(strip=False).labels]
+
+    session.settle(0.0)
+    assert written() == []
+    session.handle(*parse_keys("c"))
+    first, second, third = session.frame(strip=False).labels
+    assert (first.text, third.text) == ("ant", "3")
+    assert second.text.isprintable()
+    assert [label.y for label in (first, second, third)] == sorted(label.y for label in (first, second, third))
+    for label, row in ((first, 0), (second, 1), (third, 2)):
+        _, top = session.state.sheet.corner(4 * row)
+        assert top < label.y < top + 20
+    session.handle(*parse_keys("n"))
+    assert [written()[0], written()[1]] == [second.text, "3"]
+    session.settle(0.0)
+    for strip in (True, False):
+        assert painted(session.frame(strip)).shape[1] == session.state.sheet.width
+    session.close()
 
 
 def test_a_page_of_mixes_lies_between_the_samples(model: Model, tmp_path: Path) -> None:

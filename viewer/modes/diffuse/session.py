@@ -181,7 +181,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         return self.state.sheet if self.state.sheet.count > 1 else None, self.state.cursor
 
     def _captions(self) -> Sequence[render.Caption]:
-        return self.state.classes.captions(self.diffusion.denoiser.names, self.state.sheet)
+        return self.state.classes.captions(self.diffusion.denoiser.names, self.state.sheet, self._text_scale)
 
     # Saving. What is asked for while a page is in the making waits for it, unless another page is wanted first.
 

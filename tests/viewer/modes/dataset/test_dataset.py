@@ -122,6 +122,18 @@ def test_a_mark_that_cannot_be_written_is_not_shown(npy: Path, monkeypatch: pyte
     session.close()
 
 
+def test_backspace_goes_back_through_the_pages_and_keeps_the_marks(npy: Path) -> None:
+    session = session_of(npy, rows=1, columns=3)
+    first = press(session, "right")
+    press(session, "1,9,enter,d,c,1,2,backspace")
+    assert (session.state.typed, session.state.cursor, session.state.label) == ("1", 6, 1)
+    press(session, "u,backspace,u")
+    assert (session.state.typed, session.state.cursor, session.state.label) == ("", 1, -1)
+    assert session.state.marked == {19}
+    assert np.array_equal(press(session, ""), first)
+    session.close()
+
+
 def test_what_is_shown_in_words(npy: Path) -> None:
     session = session_of(npy)
     press(session, "right,down")

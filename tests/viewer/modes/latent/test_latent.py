@@ -25,7 +25,7 @@ from viewer.modes.latent import frames as scene
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.scatter import Scatter, open_scatter
 from viewer.modes.latent.session import LatentSession
-from viewer.modes.latent.space import space_of
+from viewer.modes.latent.space import MIDDLE, space_of
 from viewer.modes.latent.state import LatentState, begin, place
 from viewer.sessions.classes import Classes
 
@@ -282,6 +282,30 @@ def test_sliders_show_where_they_lead(generator_path: Path, tmp_path: Path) -> N
         there[1] = ((2 * number + 1) / count - 1) * 4
         expected = resize(session.model.generate(there[None])[0], height, width)
         assert np.array_equal(cut(frame, Area(track.left + number * width, track.top, width, height)), expected)
+
+
+def test_backspace_returns_to_points_and_lines_that_were_left(plane_path: Path, tmp_path: Path) -> None:
+    session = start(open_model(plane_path), tmp_path)
+    area = session.state.layout.plane
+
+    def press(keys: str) -> LatentState:
+        for event in parse_keys(keys):
+            session.handle(event)
+        return session.state
+
+    moved = press(f"move:{area.left + 9}:{area.top + 9},right,right")
+    assert press("home").point == MIDDLE != moved.point
+    press("r,right")
+    assert press("backspace").point == MIDDLE
+    assert press("u") == moved  # movements in between are no pages
+    own = press("i,tab,tab,tab") if session.state.view != "line" else session.state
+    line = press("i")
+    stage = line.stage
+    places = ":".join(f"{stage.left + 5 * step}:{stage.top + 7 * step}" for step in range(1, 6))
+    assert press(f"drag:{places}").line != line.line
+    assert press("backspace").line == line.line
+    assert own.seed < line.seed
+    session.close()
 
 
 def test_the_class_is_that_of_the_keys(classes_path: Path, tmp_path: Path) -> None:

@@ -212,3 +212,28 @@ def test_strokes_that_leave_the_page_or_begin_beside_it(keys: str, edges_path: P
     run(work, keys)
     inside = work.state.easel.page.holds(*map(int, keys.split(":")[1:3]))
     assert len(work.state.strokes) == inside
+
+
+def test_backspace_takes_back_strokes_and_latents_in_their_order_and_q_keeps_a_drawing(
+    masks_path: Path, tmp_path: Path
+) -> None:
+    work = session(masks_path, tmp_path)
+
+    def press(keys: str) -> tuple[int, int]:
+        for event in parse_keys(keys):
+            assert not work.handle(event)
+        return len(work.state.strokes), work.state.seed
+
+    assert press("drag:20:20:60:60,x,drag:20:60:60:20,x") == (2, 2)
+    assert press("backspace") == (2, 1)
+    assert press("u") == (1, 1)
+    assert press("backspace") == (1, 0)
+    assert press("u") == (0, 0)
+    assert press("y") == (1, 0)
+    assert press("q") == (1, 1)  # as any other key, since the drawing is not saved
+    assert "not saved" in work.title()
+    press("s")
+    work.settle(0.0)
+    assert work.handle(*parse_keys("q"))
+    assert press("z,q") == (0, 2)
+    work.close()
