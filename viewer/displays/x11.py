@@ -164,9 +164,10 @@ class XKeys:
         if not (ascii_mark or _ASCII_END <= symbol < _OTHER_KEYS or symbol >> 24 == 1) or self._has_latin(group):
             return symbol
         others = (self._symbol(key.keycode, other) for other in range(_GROUPS) if self._has_latin(other))
-        latin = chr(next(filter(None, others), self._by_place().get(key.keycode, 0)))
-        if not latin.isprintable() or not latin.isascii():
+        found = next((other for other in others if 0 < other < _ASCII_END), self._by_place().get(key.keycode, 0))
+        if not found:
             return symbol
+        latin = chr(found)
         if latin.isalpha():
             capital = bool(key.state & _SHIFT_MASK) != bool(key.state & _LOCK_MASK)
             return ord(latin.upper() if capital else latin)
