@@ -65,6 +65,6 @@ def find_label(names: Sequence[str], wanted: str, file: str) -> int:
     raise UserError(f"--label is {wanted!r}, expected 0..{len(names) - 1} or a name: {few}")
 
 
-def class_words(label: int, names: Sequence[str]) -> str:
-    """A class in words: its name, and where that is not its number the key or the number that chooses it."""
-    return f"class {names[label]}" if names[label] == str(label) else f"class {names[label]} ({label})"
+def class_words(label: int, name: str) -> str:
+    """A class in words: its name, and where that is another word the number that chooses it."""
+    return f"class {name}" if name == str(label) else f"class {name} ({label})"

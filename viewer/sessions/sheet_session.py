@@ -123,7 +123,7 @@ class SheetSession(ModelSession[State, Request, Part]):
         if not classes.count:
             return ()
         label = classes.of_row(self.state.cursor // sheet.columns)
-        words = class_words(label, self.model.classes)
+        words = class_words(label, self.model.classes[label])
         return (words, "rows by class") if classes.by_row else (words,)
 
     @abstractmethod

@@ -290,7 +290,7 @@ class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
         words += (printable(one.names[number], 60),) if one.names else ()
         label = int(catalogue.labels[state.image])
         if label >= 0:
-            said = class_words(label, catalogue.classes)
+            said = class_words(label, catalogue.classes[label])
             words += (f"only {said}: {len(state.shown)} images" if state.label != ALL else said,)
         cell = self._cells.get(state.cursor - state.first)
         if cell is not None:

@@ -249,7 +249,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
             words += ("interpolation" if state.interpolated else "random",)
         if state.classes.count:
             label = state.classes.of_row(state.cursor // state.sheet.columns)
-            words += (class_words(label, self.diffusion.denoiser.names),)
+            words += (class_words(label, self.diffusion.denoiser.names[label]),)
             words += ("rows by class",) if state.classes.by_row else ()
         words += ("before",) if state.before else ()
         return (*words, f"seed {state.seed}", f"{settings.sampler} {state.steps} steps")

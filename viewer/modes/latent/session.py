@@ -283,7 +283,7 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
             where = f"{state.stop + 1} of {len(state.layout.stops)}"
         else:
             where = "at {}, {}".format(*map(plots.two_digits, place(state)))
-        return (where, class_words(label, self.model.classes)) if state.classes.count else (where,)
+        return (where, class_words(label, self.model.classes[label])) if state.classes.count else (where,)
 
     def _status(self) -> tuple[str, ...]:
         state = self.state
