@@ -42,6 +42,7 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
 
     bindings = BINDINGS
     follows_mouse = True
+    page_fields = ("seed", "mode", "first", "classes")
 
     def __init__(self, comparison: Comparison, state: CompareState, folder: Path) -> None:
         self.makers: Sequence[Maker] = comparison.makers
@@ -65,11 +66,10 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
         if notes:
             self.notify("; ".join(notes), seconds=8.0)
 
-    def handle(self, event: Event) -> bool:
-        """Take in an event; True: quit."""
+    def _handle(self, event: Event) -> None:
         if event.x >= 0 and self._headed and self.state.view != "figures":
             event = replace(event, y=event.y - views.HEADER)
-        return super().handle(event)
+        super()._handle(event)
 
     # Making.
 
