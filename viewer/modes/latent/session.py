@@ -270,6 +270,10 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
         home = after.point == MIDDLE != before.point
         return before.seed != after.seed or before.classes != after.classes or other_line or home
 
+    def _returned(self, state: LatentState) -> LatentState:
+        """The state of an earlier page, with the directions and groups of now."""
+        return replace(state.in_space(self.state.space), groups=self.state.groups, method=self.state.method)
+
     # In words, and on disk.
 
     def _words(self, plan: Plan) -> tuple[str, ...]:
