@@ -350,3 +350,10 @@ def test_the_small_sliders_beside_the_plane_drag(path: Path) -> None:
     for event in parse_keys(f"click:{row.left + 2}:{y},drag:{x}:{y + 400}:{x}:{y},move:{x}:{y}"):
         state = state.after(event)  # on its name, from elsewhere, without a button: it stays
     assert state.point == before
+
+
+def test_an_earlier_page_keeps_the_names_of_now_and_keys_type_while_a_line_is_typed(path: Path) -> None:
+    session, _, _ = played(path, "r,i,d,type:huq?,enter,backspace,u", "--seed", "3")
+    assert "huq?" in session.state.space.named
+    assert session.state.view == "plane"
+    assert session.state.seed == 3
