@@ -15,7 +15,6 @@ import hashlib
 import json
 import math
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -25,6 +24,8 @@ from typing import Any, BinaryIO
 
 from trainer.config import from_json
 from trainer.contract.files import replace_bytes, sync, sync_folder
+from trainer.contract.run_folder import CHECKPOINTS as FOLDER
+from trainer.contract.run_folder import CONFIG, DAMAGED, LOCK, checkpoints, step_of
 from trainer.contract.text import in_processes, printable
 from trainer.failures import TrainingFailure
 
@@ -33,15 +34,12 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-FOLDER = "checkpoints"
 BASE_RUN, OLD_BASE_RUN = "base_run", "foundation"  # folder of a run: a copy of the run it builds on; in version 0.1
 MANIFEST = "manifest.json"
 NETS, AVERAGED, OPTIMIZERS, STATE = "nets.safetensors", "averaged.safetensors", "optimizers.pt", "state.json"
 FILES = (NETS, AVERAGED, OPTIMIZERS, STATE)
 SCORE = "score.json"  # beside them once the checkpoint has been scored
-NAME = re.compile(r"step_\d{8,}")
 TEMPORARY = ".tmp-"
-DAMAGED = "damaged_"  # what a damaged one is called once a run has gone on from an older one
 SEAL = "sha256"  # of the manifest without it
 
 
@@ -155,7 +153,7 @@ def lock(run: Path) -> BinaryIO:
     another process has it: a later attempt may succeed.
     """
     run.mkdir(parents=True, exist_ok=True)
-    file = (run / "lock").open("ab")
+    file = (run / LOCK).open("ab")
     try:
         if sys.platform == "win32":
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -201,18 +199,6 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def checkpoints(run: Path) -> list[Path]:
-    """All checkpoints of a run by step, oldest first, intact or not."""
-    try:
-        return sorted((path for path in (run / FOLDER).iterdir() if NAME.fullmatch(path.name)), key=step_of)
-    except FileNotFoundError:
-        return []
-
-
-def step_of(path: Path) -> int:
-    return int(path.name.removeprefix("step_"))
-
-
 def damage(path: Path) -> str:
     """Verify a checkpoint: what is wrong with it, or an empty text."""
     try:
@@ -249,7 +235,7 @@ def newest_intact(run: Path) -> tuple[Path | None, list[str]]:
 
 def base_of(run: Path) -> Path:
     """Folder of a run for the copy of the base run that its family uses."""
-    return run / (OLD_BASE_RUN if (run / OLD_BASE_RUN / "config.json").is_file() else BASE_RUN)
+    return run / (OLD_BASE_RUN if (run / OLD_BASE_RUN / CONFIG).is_file() else BASE_RUN)
 
 
 def best_of(paths: list[Path]) -> Path | None:

@@ -6,18 +6,17 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from trainer import checkpoint
 from trainer.contract.errors import UserError
-from trainer.contract.text import printable
+from trainer.contract.run_folder import CONFIG, LOG, is_training, read_plan, runs_below
+from trainer.contract.run_log import last_row
+from trainer.contract.text import ago, printable
 
-RECENT_SECONDS = 300.0  # where locks cannot be seen: a log written to since then is that of a run that trains
-SHARED = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb", "9p", "fuse", "gluster", "pvfs", "afs")
-TAIL_BYTES = 1 << 16  # of a log: its last rows
 SORTS = ("name", "model", "data", "images", "minutes", "score", "age", "state", "size")
 STATES = ("training", "stopped", "finished")
 
@@ -52,7 +51,7 @@ def find_runs(folders: Sequence[Path]) -> list[RunRow]:
             if row is not None:
                 found.setdefault(run.resolve(), row)
             elif (run / checkpoint.FOLDER).is_dir():
-                name = printable(run / "config.json")
+                name = printable(run / CONFIG)
                 print(f"warning: {name}: not the config.json of a run; the run is left out", file=sys.stderr)
     if not found:
         names = ", ".join(map(str, folders))
@@ -60,26 +59,10 @@ def find_runs(folders: Sequence[Path]) -> list[RunRow]:
     return sorted(found.values(), key=lambda row: row.run)
 
 
-def runs_below(folder: Path) -> Iterator[Path]:
-    """Folders with a config.json, not those within a run."""
-    if (folder / "config.json").is_file():
-        yield folder
-        return
-    with contextlib.suppress(OSError):
-        for child in sorted(folder.iterdir()):
-            if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
-                yield from runs_below(child)
-
-
 def read_run(run: Path) -> RunRow | None:
     """One run; ``None`` where its config.json is not that of a run."""
-    try:
-        values = json.loads((run / "config.json").read_bytes())
-        config, family = values["config"], str(values["family"])
-        model, data = family.split(":", maxsplit=1)[0].rpartition(".")[2], str(config["data"])
-        steps = int(config["steps"])
-        minutes, least = float(config.get("minutes", 0)), int(config.get("min_steps", 0))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    plan = read_plan(run)
+    if plan is None:
         return None
     kept = checkpoint.checkpoints(run)
     state = None
@@ -92,18 +75,19 @@ def read_run(run: Path) -> RunRow | None:
     reached = (0, 0, 0.0) if state is None else (state.step, state.images_seen, state.seconds)
     training = is_training(run)
     if training:
-        reached = max(reached, logged(run))
+        last = last_row(run / LOG)
+        reached = max(
+            reached, (int(last["step"]), int(last["images_seen"]), float(last["seconds"])) if last else reached
+        )
     step, images, seconds = reached
-    done = step / max(steps, 1)
-    if minutes:
-        done = max(done, min(seconds / 60 / minutes, step / least if least else 1.0))
+    done = plan.done(step, seconds)
     return RunRow(
         run=run.as_posix(),
-        model=model,
-        data=data,
+        model=plan.model,
+        data=plan.data,
         step=step,
-        steps=steps,
-        done=min(done, 1.0),
+        steps=plan.steps,
+        done=done,
         images=images,
         minutes=seconds / 60,
         score=None if best is None else checkpoint.score_of(best),
@@ -111,17 +95,6 @@ def read_run(run: Path) -> RunRow | None:
         state="training" if training else "finished" if done >= 1 else "stopped",
         size=size_of(run),
     )
-
-
-def logged(run: Path) -> tuple[int, int, float]:
-    """Step, images seen and seconds in the last row of the log; zeros where there is none."""
-    with contextlib.suppress(OSError), (run / "log.jsonl").open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-        for line in reversed(file.read().splitlines()):
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                row = json.loads(line)
-                return int(row["step"]), int(row["images_seen"]), float(row["seconds"])
-    return 0, 0, 0.0
 
 
 def size_of(run: Path) -> int:
@@ -132,29 +105,6 @@ def size_of(run: Path) -> int:
             with contextlib.suppress(OSError):
                 total += (Path(folder) / name).lstat().st_size
     return total
-
-
-def is_training(run: Path) -> bool:
-    """Whether a process trains there now. Asks without taking the lock, which a training that begins would miss. Where
-    locks of other machines cannot be seen, a log that was written to minutes ago tells it."""
-    with contextlib.suppress(OSError):
-        if sys.platform == "linux":
-            inode = (run / "lock").stat().st_ino
-            locks = Path("/proc/locks").read_text().splitlines()
-            if any("FLOCK" in line and f":{inode} " in line for line in locks):
-                return True
-            if not is_shared(run, Path("/proc/self/mountinfo").read_text()):
-                return False
-        return time.time() - (run / "log.jsonl").stat().st_mtime < RECENT_SECONDS
-    return False
-
-
-def is_shared(folder: Path, mounts: str) -> bool:
-    """Whether a folder may be on a file system of several machines. ``mounts``: Linux's mountinfo."""
-    device = folder.stat().st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
-    kinds = [line.partition(" - ")[2] for line in mounts.splitlines() if line.split()[2] == number]
-    return any(kind.startswith(SHARED) for kind in kinds)
 
 
 def sort_runs(rows: Sequence[RunRow], by: str) -> list[RunRow]:
@@ -195,14 +145,6 @@ def as_table(rows: Sequence[RunRow]) -> str:
         ).rstrip()
         for line in cells
     )
-
-
-def ago(seconds: float) -> str:
-    """A length of time in its largest unit: 40 s, 3 min, 5 h, 2 d."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def in_bytes(size: int) -> str:

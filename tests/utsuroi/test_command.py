@@ -14,10 +14,12 @@ import pytest
 import utsuroi
 from trainer import checkpoint
 from trainer.checkpoint import State
+from trainer.contract.run_folder import is_shared, is_training
+from trainer.contract.text import ago
 from trainer.data.tools import tool_names
 from trainer.families import family_names
 from utsuroi.__main__ import COMMANDS, main
-from utsuroi.runs import SORTS, ago, in_bytes, is_shared, is_training, size_of
+from utsuroi.runs import SORTS, in_bytes, size_of
 from viewer.modes import mode_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -234,7 +236,7 @@ def test_on_shared_file_systems_the_log_tells_who_trains(runs: Path, monkeypatch
     (runs / "new" / "lock").touch()
     (runs / "new" / "log.jsonl").touch()
     assert not is_training(runs / "new")
-    monkeypatch.setattr("utsuroi.runs.is_shared", lambda *_: True)
+    monkeypatch.setattr("trainer.contract.run_folder.is_shared", lambda *_: True)
     assert is_training(runs / "new")
     os.utime(runs / "new" / "log.jsonl", (0, 0))
     assert not is_training(runs / "new")

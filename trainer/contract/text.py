@@ -20,3 +20,11 @@ def _escaped(character: str) -> str:
 def in_processes(count: int) -> str:
     """A number of processes in words."""
     return f"{count} process{'es' * (count != 1)}"
+
+
+def ago(seconds: float) -> str:
+    """A length of time in its largest unit: 40 s, 3 min, 5 h, 2 d."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
