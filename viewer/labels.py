@@ -1,7 +1,7 @@
-"""Text on a frame: pixels in a window and in files, characters in the cells of a terminal.
+"""Text and thin lines on a frame: pixels in a window and in files, characters in the cells of a terminal.
 
 All text is written by ``write``. On a ``Frame`` it stays text until the display is known: ``painted`` makes pixels of
-it, and a terminal puts it into its cells.
+it, and a terminal puts it into its cells. So do thin lines, as those of plots, that are drawn on its ``line_layer``.
 """
 
 import math
@@ -35,22 +35,25 @@ class Label(NamedTuple):  # as a dataclass it would take a millisecond more of e
 
 
 class Frame(np.ndarray[Any, np.dtype[np.uint8]]):
-    """An image u8 [h, w, 3] BGR that keeps the text on it apart from its pixels.
+    """An image u8 [h, w, 3] BGR that keeps the text and thin lines on it apart from its pixels.
 
-    Only a ``copy`` keeps it too. Parts of a frame are plain images: what is written on them is pixels.
+    Only a ``copy`` keeps them too. Parts of a frame are plain images: what is written on them is pixels.
     """
 
     labels: list[Label] | None  # None: a plain image
+    lines: Image | None  # [h, w, 3] BGR, black where there are none; None: there are none at all
     text_scale: float  # how many times as large as usual its letters are
     fits: bool  # whether it was made for the room that the display has; else the display brings it to its size
 
     def __array_finalize__(self, source: object) -> None:
         """Views and results begin as plain images."""
-        self.labels, self.text_scale, self.fits = None, 1.0, False
+        self.labels, self.lines, self.text_scale, self.fits = None, None, 1.0, False
 
     def copy(self, order: Any = "C") -> "Frame":
-        """The same image with the same text."""
-        return frame_of(super().copy(order), self.labels or (), self.text_scale, self.fits)
+        """The same image with the same text and lines."""
+        frame = frame_of(super().copy(order), self.labels or (), self.text_scale, self.fits)
+        frame.lines = None if self.lines is None else self.lines.copy()
+        return frame
 
 
 def frame_of(image: Image, labels: Iterable[Label] = (), text_scale: float = 1.0, fits: bool = False) -> Frame:
@@ -61,12 +64,28 @@ def frame_of(image: Image, labels: Iterable[Label] = (), text_scale: float = 1.0
 
 
 def stacked(*images: Image) -> Frame:
-    """Images of one width below each other, with the text of all."""
+    """Images of one width below each other, with the text and lines of all."""
     frame, top = frame_of(np.concatenate([image.view(np.ndarray) for image in images])), 0
     for image in images:
         frame.labels = [*labels_of(frame), *(label._replace(y=label.y + top) for label in labels_of(image))]
+        lines = lines_of(image)
+        if lines is not None:
+            line_layer(frame)[top : top + len(image)] = lines
         top += len(image)
     return frame
+
+
+def line_layer(frame: Frame) -> Image:
+    """Where to draw bright thin lines over the dark ground of a frame: u8 [h, w, 3] BGR, black where there are none. A
+    terminal makes braille of them, finer than its half blocks."""
+    if frame.lines is None:
+        frame.lines = np.zeros(frame.shape, np.uint8)
+    return frame.lines
+
+
+def lines_of(image: Image) -> Image | None:
+    """The lines that an image keeps apart; ``None`` where there are none."""
+    return image.lines if isinstance(image, Frame) else None
 
 
 def labels_of(image: Image) -> Sequence[Label]:
@@ -87,9 +106,9 @@ def write(
 
 
 def painted(image: Image) -> Image:
-    """A plain image with the text of a frame in its pixels."""
+    """A plain image with the text and lines of a frame in its pixels."""
     plain = image.view(np.ndarray)
-    if not labels_of(image):
+    if not labels_of(image) and lines_of(image) is None:
         return plain
     plain = plain.copy()
     paint_all(plain, image)
@@ -97,7 +116,11 @@ def painted(image: Image) -> Image:
 
 
 def paint_all(target: Image, frame: Image, zoom: float = 1.0) -> None:
-    """Draw the text of a frame into an image that is ``zoom`` times as large."""
+    """Draw the lines and the text of a frame into an image that is ``zoom`` times as large."""
+    lines = lines_of(frame)
+    if lines is not None:
+        size = target.shape[1], target.shape[0]
+        cv2.max(target, lines if lines.shape == target.shape else cv2.resize(lines, size), target)
     scale = zoom * (frame.text_scale if isinstance(frame, Frame) else 1.0)
     for label in labels_of(frame):
         paint(target, label._replace(x=label.x * zoom, y=label.y * zoom), scale)

@@ -61,7 +61,8 @@ def with_detail(images: Image, details: NDArray[np.float32], gain: float) -> Ima
 def compose(
     images: Image, strip: Image | None, sheet: Sheet | None = None, cursor: int = 0, text_scale: float = 1.0
 ) -> Frame:
-    """The whole frame: images above the strip, if there is one, and a cursor where there is a sheet. Text stays text.
+    """The whole frame: images above the strip, if there is one, and a cursor where there is a sheet. Text stays text,
+    and lines stay lines.
 
     ``text_scale``: how many times as large as usual letters are.
     """

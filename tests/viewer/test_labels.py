@@ -12,7 +12,7 @@ from viewer.displays import open_display
 from viewer.files.png import encode_png
 from viewer.frame.area import Area
 from viewer.frame.plots import axes, blank
-from viewer.labels import Label, frame_of, labels_of, paint_all, painted, write
+from viewer.labels import Label, frame_of, labels_of, line_layer, lines_of, paint_all, painted, write
 
 AREA = Area(60, 10, 200, 100)
 
@@ -70,3 +70,23 @@ def test_files_have_the_text_too(tmp_path: Path) -> None:
     recorder.show(frame, "t")
     recorder.close()
     assert np.array_equal(cv2.imread(str(tmp_path / "last.png")), painted(frame))
+
+
+def test_a_frame_keeps_thin_lines_apart_and_painted_has_them_in_its_pixels() -> None:
+    frame = blank(20, 30)
+    assert lines_of(frame) is None
+    line_layer(frame)[5, 3:20] = (0, 200, 90)
+    copy = frame.copy()
+    line_layer(copy)[9, 3:20] = (0, 200, 90)
+    assert (frame == frame[0, 0]).all()
+    assert lines_of(frame)[9].max() == 0  # type: ignore[index]
+    plain = painted(copy)
+    assert (plain[[5, 9], 3:20] == (24, 200, 90)).all()
+    assert (plain[7] == frame[0, 0]).all()
+    strip = render.draw_strip(30, ("status",), ())
+    whole = painted(render.compose(copy, strip))
+    assert np.array_equal(whole[:20], plain)
+    assert np.array_equal(whole[20:], painted(strip))
+    larger = np.zeros((40, 60, 3), np.uint8)
+    paint_all(larger, copy, 2.0)
+    assert larger[10:12, 8:38, 1].min() > 100

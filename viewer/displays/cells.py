@@ -4,12 +4,14 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from viewer.labels import Colour, Label
+
+Number = TypeVar("Number", np.uint8, np.uint32)
 
 _BLOCK: Final = np.frombuffer("▀".encode(), np.uint8)  # foreground above, background below
 _GLYPH_BYTES: Final = 4  # that a character takes at most, in UTF-8
@@ -19,6 +21,9 @@ _NEAREST: Final = np.abs(np.arange(256)[:, None] - _CUBE).argmin(axis=1)  # [256
 _LUMA: Final = np.array([0.114, 0.587, 0.299])  # of blue, green, red (ITU-R BT.601)
 _CONTRAST: Final = 100  # levels of luma between text and its ground at least
 _DARK: Final = 20  # level of a ground that is darkened for light text
+_BRAILLE: Final = 0x2800  # the character without dots
+_BRAILLE_DOTS: Final = np.array([1, 8, 2, 16, 4, 32, 64, 128])  # of its dots, row by row
+_LEAST_LINE: Final = 40  # level, of 255, that a dot has at least
 _LEAST_CUT: Final = 3  # characters that are worth showing of a text that does not fit
 
 
@@ -30,6 +35,7 @@ class CellText:
     column: int
     characters: Sequence[str]  # one a cell; a wide one is followed by an empty one
     colour: Colour
+    legible: bool = True  # whether the ground gives way where it is too much like them
 
 
 def characters_of(text: str) -> list[str]:
@@ -93,6 +99,46 @@ def _cut(taken: NDArray[np.bool_], begin: int, characters: Sequence[str]) -> Seq
     if room < len(one) and one[room] == "":  # half of a wide character
         room -= 1
     return one[:room]
+
+
+def place_lines(
+    lines: NDArray[np.uint8], place: tuple[int, int, int, float], screen: tuple[int, int]
+) -> list[CellText]:
+    """Thin lines of a frame, [h, w, 3] BGR, black where there are none, as braille: 2 x 4 dots a cell, of the
+    brightest colour in it. ``place``, ``screen``: as for labels."""
+    left, top, across, down = place
+    columns, rows = screen
+    height = math.ceil(down)
+    bright = lines.max(axis=2)
+    dots = _most_of(bright, round(down * 4), across * 2)
+    dots = np.pad(dots, ((0, height * 4 - len(dots)), (0, 0)))
+    parts = (dots > _LEAST_LINE).reshape(height, 4, across, 2).transpose(0, 2, 1, 3).reshape(height, across, 8)
+    codes = (parts * _BRAILLE_DOTS).sum(axis=2)
+    ranked = (bright.astype(np.uint32) << 24) | (lines.astype(np.uint32) << (0, 8, 16)).sum(axis=2, dtype=np.uint32)
+    shades = _most_of(ranked, max(round(down), 1), across)
+    codes, shades = codes[: max(rows - top, 0), : max(columns - left, 0)], shades[:, : max(columns - left, 0)]
+    found = []
+    for row, (line, colours) in enumerate(zip(codes, shades, strict=False)):
+        there = np.flatnonzero(line)
+        breaks = np.flatnonzero((np.diff(there) != 1) | (colours[there][1:] != colours[there][:-1])) + 1
+        for run in np.split(there, breaks) if there.size else ():
+            shade = int(colours[run[0]])
+            colour = shade & 255, shade >> 8 & 255, shade >> 16 & 255
+            characters = [chr(_BRAILLE + code) for code in line[run].tolist()]
+            found.append(CellText(top + row, left + int(run[0]), characters, colour, legible=False))
+    return found
+
+
+def _most_of(image: NDArray[Number], height: int, width: int) -> NDArray[Number]:
+    """An image [h, w] at a smaller size, or a larger one, each pixel the largest of those that it stands for."""
+    for axis, wanted in ((0, height), (1, width)):
+        size = image.shape[axis]
+        if size > wanted:
+            firsts = np.arange(wanted) * size // wanted
+            image = np.asarray(np.maximum.reduceat(image, firsts, axis=axis), image.dtype)
+        else:
+            image = image.take(np.arange(wanted) * size // wanted, axis=axis)
+    return image
 
 
 class Painter:
@@ -160,8 +206,9 @@ def _put(pixels: NDArray[np.uint8], glyphs: NDArray[np.uint8], text: CellText) -
     cells = pixels[2 * row : 2 * row + 2, text.column : end]
     ground = cells.mean(axis=0)
     bright = float(np.array(text.colour) @ _LUMA)
-    poor = np.abs(ground @ _LUMA - bright) < _CONTRAST
-    ground[poor] = _DARK if bright > 128 else 255 - _DARK
+    if text.legible:
+        poor = np.abs(ground @ _LUMA - bright) < _CONTRAST
+        ground[poor] = _DARK if bright > 128 else 255 - _DARK
     cells[1], cells[0] = ground.round(), text.colour
     for column, character in enumerate(text.characters, text.column):
         glyphs[row, column] = _glyph(character)

@@ -11,14 +11,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.displays.cells import Painter, place_labels
+from viewer.displays.cells import Painter, place_labels, place_lines
 from viewer.displays.display import Display, queue
 from viewer.displays.graphics import USUAL_CELL, Graphics, Place, Protocol
 from viewer.displays.terminal_input import Parser
 from viewer.displays.tty import Tty
 from viewer.files.resizing import resize
 from viewer.keys import Action, Event
-from viewer.labels import PAPER, Frame, Image, labels_of, paint_all
+from viewer.labels import PAPER, Frame, Image, labels_of, lines_of, paint_all
 from viewer.room import Room
 from viewer.text import Rows, Text, line_of, page_of, width_of
 
@@ -188,7 +188,9 @@ class Terminal(Display):
         self._place = left, top, across, halves / 2
         canvas = np.full((rows * 2, columns, 3), PAPER, np.uint8)
         canvas[top * 2 : top * 2 + halves, left : left + across] = resize(frame, halves, across)
-        texts = place_labels(labels_of(frame), (width, height), self._place, (columns, rows))
+        lines, place = lines_of(frame), (left, top, across, halves / 2)
+        texts = [] if lines is None else place_lines(lines, place, (columns, rows))
+        texts += place_labels(labels_of(frame), (width, height), place, (columns, rows))
         return self._painter.paint(canvas, texts)
 
     def _graphics_image(self, frame: Image, columns: int, rows: int) -> bytes:

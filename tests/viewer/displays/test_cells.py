@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viewer.displays.cells import CellText, Painter, characters_of, place_labels
+from viewer.displays.cells import CellText, Painter, characters_of, place_labels, place_lines
 from viewer.labels import Label
 
 WHITE = (255, 255, 255)
@@ -94,3 +94,34 @@ def test_text_is_legible_on_any_ground_and_goes_again(ground: int, true_colour: 
     stream.feed(painter.paint(pixels))
     assert screen.display[1] == "▀" * 20
     assert {cell.fg for cell in screen.buffer[1].values()} == {screen.buffer[0][0].fg}
+
+
+@pytest.mark.parametrize("size", [(2, 4), (3, 5), (8, 16), (13, 31)])
+def test_thin_lines_are_dots_of_braille(size: tuple[int, int]) -> None:
+    width, height = size
+    lines = np.zeros((3 * height, 5 * width, 3), np.uint8)
+    lines[height : 2 * height, 2 * width] = (10, 200, 250)  # the left column of a cell in the middle
+    lines[-1, :width] = (255, 0, 0)  # and the lowest row of the first cell
+    found = place_lines(lines, (4, 1, 5, 3.0), (20, 10))
+    assert [(text.row, text.column, text.characters, text.colour) for text in found] == [
+        (2, 6, ["⡇"], (10, 200, 250)),
+        (3, 4, ["⣀"], (255, 0, 0)),
+    ]
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.floats(0.5, 9), st.integers(0, 6))
+@settings(max_examples=60, deadline=None)
+def test_lines_of_any_size_stay_on_the_screen(height: int, width: int, across: int, down: float, left: int) -> None:
+    lines = np.full((height, width, 3), 200, np.uint8)
+    found = place_lines(lines, (left, 1, across, down), (10, 5))
+    assert found
+    assert all(0 <= text.row < 5 and 0 <= text.column < 10 and text.colour == (200, 200, 200) for text in found)
+
+
+def test_lines_keep_the_ground_that_they_lie_on() -> None:
+    screen = pyte.Screen(4, 1)
+    pixels = np.full((2, 4, 3), 60, np.uint8)
+    text = CellText(0, 1, ["⡇"], (70, 70, 70), legible=False)
+    pyte.ByteStream(screen).feed(Painter(True).paint(pixels, [text]))
+    cell = screen.buffer[0][1]
+    assert (cell.data, cell.fg, cell.bg) == ("⡇", "464646", "3c3c3c")
