@@ -2,7 +2,7 @@
 [NAME ...]``.
 
 They show the built-in model, drawn toy cats, a short training, and cuttings of the committed sheets of each model.
-Without names, all of them are drawn. That of compare needs ``pip install -e '.[export]'``, that of the terminal
+Without names, all of them are drawn. That of compare needs ``pip install -e '.[export]'``, those of terminals
 ``pip install -e '.[test]'`` and a machine with pseudo-terminals.
 """
 
@@ -39,13 +39,14 @@ THUMBNAILS = {  # of which sheet; left, top, width and height of the cutting, fo
 }
 CELL = (8, 16)  # pixels of a character
 COLUMNS, LINES = 148, 39
+BRAILLE = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))  # places of its dots, by bit
 QUIET_SECONDS = 3.0  # a terminal in which nothing has changed for so long has drawn its page
 
 
 def viewer(*words: str) -> None:
     """Run the viewer without a screen, on one thread, so that the same bits come out everywhere."""
     command = [sys.executable, "-m", "viewer", *words, "--display", "none"]
-    if words[0] != "dataset":
+    if words[0] not in ("dataset", "watch"):
         command += ["--threads", "1"]
     subprocess.run(command, check=True)
 
@@ -151,6 +152,20 @@ def terminal(folder: Path) -> None:
     save(in_terminal(folder, "plane", "latent"), "terminal-latent")
 
 
+def watch(folder: Path) -> None:
+    """Two trainings, in a window and in a terminal."""
+    cats = folder / "cats.npy"
+    tool("toycats", "-o", str(cats), "--size", "32", "--count", "1000")
+    usual = f"--data {cats} --batch-size 32 --width 16 --ema 100 --no-flip --hold-out 50 --log-every 5"
+    for name, rate, steps in (("slow", "1e-3", "800"), ("quick", "3e-3", "600")):
+        run = f"{usual} --sample-every 25 --save-every 150 --learning-rate {rate} --steps {steps}".split()
+        train = [sys.executable, "-m", "trainer.train_vae", *run, "--out", str(folder / "runs" / name)]
+        subprocess.run(train, check=True, stdout=subprocess.DEVNULL)
+    runs = str(folder / "runs")
+    save(recorded(folder, "watch", runs, "--keys", "left,left,left,left,left,left"), "watch")
+    save(in_terminal(folder, "sheet", "watch", f"{runs}/quick", "--smooth", "0.9"), "watch-terminal")
+
+
 def in_terminal(folder: Path, title: str, *words: str) -> Image.Image:
     """The viewer in a terminal, when all is there. ``title``: what its last line says by then."""
     import fcntl
@@ -164,7 +179,8 @@ def in_terminal(folder: Path, title: str, *words: str) -> Image.Image:
     if not child:
         os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
         os.chdir(folder)
-        os.execv(sys.executable, [sys.executable, "-m", "viewer", *words, "--threads", "1", "--display", "terminal"])
+        threads = () if words[0] == "watch" else ("--threads", "1")
+        os.execv(sys.executable, [sys.executable, "-m", "viewer", *words, *threads, "--display", "terminal"])
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, COLUMNS * CELL[0], LINES * CELL[1]))
     while select.select([descriptor], [], [], QUIET_SECONDS if title in "".join(screen.display) else 60)[0]:
         stream.feed(os.read(descriptor, 1 << 16))
@@ -190,6 +206,11 @@ def painted(screen: "pyte.Screen") -> Image.Image:  # type: ignore[name-defined]
                 draw.rectangle((left, top, left + width - 1, top + height - 1), fill=f"#{cell.bg}")
             if cell.data == "▀":
                 draw.rectangle((left, top, left + width - 1, top + height // 2 - 1), fill=colour)
+            elif "\u2800" <= cell.data < "\u2900":  # braille: two dots across, four down
+                for dot, (across, down) in enumerate(BRAILLE):
+                    if (ord(cell.data) - 0x2800) >> dot & 1:
+                        corner = left + 1 + across * width // 2, top + 1 + down * height // 4
+                        draw.rectangle((*corner, corner[0] + 1, corner[1] + 1), fill=colour)
             elif cell.data.strip():
                 draw.text((left + width / 2, top + height - 4), cell.data, fill=colour, font=font, anchor="ms")
     return image
@@ -213,7 +234,8 @@ def thumbnails(folder: Path) -> None:
 
 SHOTS: dict[str, Callable[[Path], None]] = {
     shot.__name__: shot
-    for shot in (samples, keys, animate, latent, sliders, directions, compare, dataset, workshop, terminal, thumbnails)
+    for shot in (samples, keys, animate, latent, sliders, directions, compare, dataset, workshop, terminal, watch,
+                 thumbnails)
 }  # fmt: skip
 
 

@@ -158,6 +158,13 @@ def info(words: list[str], program: str) -> int:
     return view_main(["info", *words], program.removesuffix(" info"))
 
 
+def watch(words: list[str], program: str) -> int:
+    """``utsuroi watch RUN...``: the viewer's mode watch."""
+    from viewer.__main__ import main as view_main
+
+    return view_main(["watch", *words], program.removesuffix(" watch"))
+
+
 def train(words: list[str], program: str) -> int:
     """``utsuroi train MODEL``: in this process, without accelerate's launcher."""
     from trainer.contract.options import Parser
@@ -230,6 +237,7 @@ COMMANDS: Final[dict[str, tuple[Callable[[list[str], str], int], str]]] = {
     "data": (data, "prepare and inspect image sets: data TOOL"),
     "evaluate": (evaluate, "measure a run on held-out images: evaluate RUN"),
     "runs": (runs, "list trainings: runs [FOLDER]"),
+    "watch": (watch, "look at trainings while they go on: watch RUN [RUN ...]"),
     "info": (info, "say what a model, a saved image or a set holds: info FILE"),
 }
 

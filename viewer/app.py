@@ -16,8 +16,6 @@ from viewer.displays import Choice, Display, open_display
 from viewer.keys import CLOSED, Action, Event
 from viewer.sessions.session import Session
 
-DELAY_MS: Final = 50  # between the frames of a walk, and between scripted keys at least
-
 _SHOW_SECONDS: Final = 1 / 60  # between frames at least: keys come first
 _UNWATCHED_SECONDS: Final = 0.02  # between looks at what is being saved, where the window was closed
 _LONG_SECONDS: Final = 1e6
@@ -30,7 +28,7 @@ def show(
     """Run a session on a display, and close both. ``record``: a file that gets every frame. Raises ``UserError``."""
     with contextlib.closing(session):
         mouse = {"motion": session.follows_mouse, "strokes": session.draws}
-        opened = open_display(display, title=session.title(), record=record, delay_ms=DELAY_MS, **mouse)
+        opened = open_display(display, title=session.title(), record=record, delay_ms=session.delay_ms, **mouse)
         with contextlib.closing(opened):
             run = run_live if opened.interactive else run_scripted
             run(session, opened, script, session.frames)
@@ -46,7 +44,7 @@ def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence
     Keys of the script are pressed when the image of the one before is seen. Raises ``DisplayError``."""
     room = None
     show_at = step_at = script_at = 0.0
-    delay = DELAY_MS / 1000
+    delay = session.delay_ms / 1000
     shown = 0
     keys = deque(script)
     while True:
@@ -119,7 +117,7 @@ def run_scripted(
 ) -> None:
     """Run a session without a user: a frame, then a key of the script, and so on; each frame is complete. ``frames``:
     of a walk, which goes on when the script has ended."""
-    delay = DELAY_MS / 1000 if frames else 1.0  # a virtual user presses a key a second
+    delay = session.delay_ms / 1000 if frames else 1.0  # a virtual user presses a key a second
     now, shown = 0.0, 0
     keys = deque(script)
     session.pump(now)

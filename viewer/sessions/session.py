@@ -40,6 +40,7 @@ class Session(ABC, Generic[State, Request, Made]):
     bindings: Sequence[Binding] = ()  # the key table
     page_fields: tuple[str, ...] = ("seed",)  # of the state: where one changes, another page is shown
     frames = 0  # after which it ends by itself; 0: never
+    delay_ms = 50  # between the frames of a walk, and between scripted keys at least
     follows_mouse = False  # whether movements of the mouse mean something
     draws = False  # whether every place that a drag goes through means something, and not only where it is
 

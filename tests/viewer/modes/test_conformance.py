@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from small_denoisers import make_denoiser
 from small_models import FakeDisplay, make_generator, make_translator, photo_like
+from small_runs import make_run
 from waiting import Gate
 
 from trainer.contract.errors import UserError
@@ -63,6 +64,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "images": photos,
         "table": table,
         "files": npy,
+        "runs": make_run(folder / "run", sheets=3),
     }
 
 
