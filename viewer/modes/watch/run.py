@@ -15,7 +15,6 @@ import numpy as np
 from trainer.contract.run_folder import (
     CHECKPOINT,
     CHECKPOINTS,
-    CONFIG,
     DAMAGED,
     LOG,
     Plan,
@@ -141,8 +140,3 @@ def times_of(steps: tuple[int, ...], train: Table, plan: Plan | None) -> tuple[i
     images = np.where(wanted > last, wanted * batch, found)
     whole = np.round(np.minimum(images, MOST_IMAGES)).astype(np.int64)
     return tuple(np.maximum.accumulate(whole).tolist())
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder is that of a run, as far as it has begun."""
-    return (path / CONFIG).is_file() or (path / LOG).is_file()

@@ -327,8 +327,9 @@ def test_logs_that_are_cut_anywhere_are_shown(watch: Any, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [(["missing"], "there is no such folder"), (["file"], "is a file, expected the folder of a run"),
-     (["empty"], "no run in or below it"), (["many"], "9 runs, expected 8 at most")],
+    [(["missing"], "there is no such folder, expected the folder of a run"), (["file"], "an empty file"),
+     (["empty"], "an empty folder, expected the folder of a run, or one with runs below it"),
+     (["many"], "9 runs, expected 8 at most")],
 )  # fmt: skip
 def test_what_is_no_run_is_one_line(words: list[str], expected: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
