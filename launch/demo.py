@@ -97,8 +97,9 @@ def show(display: str) -> None:
         if display != "auto" or code != VIEWER_HAS_NO_SCREEN:
             fail(f"the viewer ended with code {code} (its reason is above)", code)
         print("Nothing to show on: writing images instead", flush=True)
+    headless = ("--display", "none", "--force", "--record")
     for name, *mode in (("cats.png", "grid"), ("cats.gif", "animate", "--loop", "--frames", "120")):
-        run_stage(f"Write {Path(name).resolve()}", "viewer", *mode, str(MODEL), "--display", "none", "--record", name)
+        run_stage(f"Write {Path(name).resolve()}", "viewer", *mode, str(MODEL), *headless, name)
 
 
 def say_what_next() -> None:

@@ -14,6 +14,7 @@ if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != P
     del sys.path[0]  # the current folder: a trainer.py or an export.py there would hide ours
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import check_free
 from trainer.contract.options import Parser, add_options, called_as
 from trainer.contract.packages import needing
 from trainer.contract.text import printable
@@ -54,6 +55,8 @@ def _run(mode: Mode, options: Any) -> int:
             if options.without_screen:
                 mode.write(options)
             else:
+                if options.record is not None and os.path.isfile(options.record):
+                    check_free(options.record, options.force)
                 session = mode.open(options)
                 from viewer.app import show
 

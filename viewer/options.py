@@ -91,6 +91,7 @@ class SessionOptions:
         "scripted keys, such as 'right,s,i,+,click:40:60,esc'", default=(), type=_script, metavar="KEYS"
     )
     record: Path | None = flag("record to a .png (the last frame), .gif, .webp or .mp4 file", metavar="FILE")
+    force: bool = flag("with --record: replace an older file", default=False)
 
     @property
     def without_screen(self) -> bool:

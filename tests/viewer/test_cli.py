@@ -76,7 +76,10 @@ def test_a_script_is_recorded(generator_path: Path, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"last.png", "tiny-0001.png"}
     frame = cv2.imread(str(out))
     assert frame.shape[0] > 6 * 16
-    view("grid", generator_path, "--display", "none", "--keys", "right,s,i,+", "--record", out, cwd=tmp_path)
+    again = ("grid", generator_path, "--display", "none", "--keys", "right,s,i,+", "--record", out)
+    refused = view(*again, cwd=tmp_path)
+    assert (refused.returncode, refused.stderr) == (2, f"error: {out} exists; give --force to replace it\n")
+    view(*again, "--force", cwd=tmp_path)
     assert np.array_equal(cv2.imread(str(out))[:-28], frame[:-28])
 
 
@@ -99,7 +102,7 @@ def test_without_a_screen_what_writes_nothing_says_so(
 def test_a_script_may_begin_with_the_minus_key(generator_path: Path, tmp_path: Path) -> None:
     frames = []
     for keys in ("-,-", "right"):
-        out = tmp_path / "last.png"
+        out = tmp_path / f"{len(frames)}.png"
         done = view("grid", generator_path, "--display", "none", "--keys", keys, "--record", out, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         frames.append(cv2.imread(str(out)))
