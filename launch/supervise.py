@@ -7,7 +7,7 @@ Launchers that restart their own workers were seen to hang with gloo, and nobody
 from the newest intact checkpoint; so it does when the log has had no new row for ``--stall`` minutes. The pause between
 restarts doubles up to ``--longest-pause`` seconds, and is reset by a new checkpoint. The supervisor gives up after
 ``--tries`` attempts without a new checkpoint, and at once where the training reports a mistake in the command or the
-data, which would only be repeated.
+data, or its launcher does not understand the command: both would only be repeated.
 
 SIGTERM, SIGINT and SIGUSR1 are passed on to the workers, which save and stop; a second one ends everything at once.
 Launchers turn every exit code of their workers into 1; workers write theirs to a file that the environment names.
@@ -109,12 +109,22 @@ class Supervisor:
     def go(self) -> int:
         """Returns the exit code."""
         failures, pause, reached = 0, 1.0, newest_step(self.run)
+        ran = False  # whether any start got as far as a training that reports
         while True:
             code = self.once()
             if code == FINISHED:
                 return FINISHED
-            if self.start is not None and MISTAKE in self.start.reported("code"):
+            assert self.start is not None
+            codes = self.start.reported("code")
+            if MISTAKE in codes:
                 say("not restarted: the training reports a mistake ('error: ...' above), which would only be repeated")
+                return MISTAKE
+            ran = ran or bool(codes | self.start.reported("began"))
+            if code == MISTAKE and not ran:  # of argparse in a launcher, say, which knows no --data of its own
+                say(
+                    "not restarted: the command was refused before it had begun to train (see above); expected a "
+                    f"launcher, a script and its options, found: {' '.join(self.command)}"
+                )
                 return MISTAKE
             if self.signals:
                 return self.stopped(code)
@@ -123,10 +133,10 @@ class Supervisor:
                 failures, pause, reached = 0, 1.0, step
             failures += 1
             if failures >= self.options.tries:
-                say(f"gave up: {failures} attempt(s) ended without a checkpoint after step {reached} in {self.run}")
+                say(f"gave up: {failures} attempt(s) ended without a new checkpoint in {self.run}: {reaches(reached)}")
                 return GAVE_UP
             left = f"{self.options.tries - failures} more unless there is a new checkpoint"
-            say(f"ended with code {code} at step {step}; restarting in {pause:.0f} s ({left})")
+            say(f"ended with code {code} {at(step)}; restarting in {pause:.0f} s ({left})")
             until = time.monotonic() + pause
             while time.monotonic() < until:
                 time.sleep(min(POLL_SECONDS, pause))
@@ -139,15 +149,15 @@ class Supervisor:
         assert self.start is not None
         codes, step = self.start.reported("code"), newest_step(self.run)
         if STOPPED in codes or code == STOPPED:
-            say(f"stopped on request at step {step}: the same command resumes it")
+            say(f"stopped on request {at(step)}: the same command resumes it")
             return STOPPED
         if GAVE_UP in codes:
-            say(f"was asked to stop, and could not save: the newest checkpoint is that of step {step}")
+            say(f"was asked to stop, and could not save: {reaches(step)}")
             return GAVE_UP
         if len(self.signals) == 1 and not self.start.reported("began"):
             say("stopped on request before it had begun to train: the same command resumes it")
             return STOPPED
-        say(f"was asked to stop, and ended before it had saved: the newest checkpoint is that of step {step}")
+        say(f"was asked to stop, and ended before it had saved: {reaches(step)}")
         return 128 + self.signals[-1]
 
     def once(self) -> int:
@@ -181,6 +191,16 @@ def newest_step(run: Path) -> int:
     """The step of the newest checkpoint, -1 where there is none."""
     steps = [path.name.removeprefix(STEP) for path in (run / "checkpoints").glob(f"{STEP}*")]
     return max((int(step) for step in steps if step.isdecimal()), default=-1)
+
+
+def at(step: int) -> str:
+    """Where a run has ended, by its newest checkpoint."""
+    return "before the first checkpoint" if step < 0 else f"at step {step}"
+
+
+def reaches(step: int) -> str:
+    """The newest checkpoint in words."""
+    return "there is no checkpoint" if step < 0 else f"the newest checkpoint is that of step {step}"
 
 
 def run_of(command: list[str]) -> Path | None:

@@ -36,6 +36,8 @@ if ending == "mend":  # the third start finishes
     sys.exit(0 if starts == 3 else 1)
 if ending == "never":
     sys.exit(1)
+if ending == "refused":  # as a launcher does with options that it does not know
+    sys.exit(2)
 if ending == "mistake":
     say(code=2)
     sys.exit(1)
@@ -148,7 +150,9 @@ def test_starts_without_a_new_checkpoint_are_counted_and_given_up(
     done = subprocess.run(command("never", "--tries", "3"), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1
     assert starts(tmp_path) == 3
+    assert "ended with code 1 before the first checkpoint; restarting" in done.stderr.splitlines()[0]
     assert "gave up: 3 attempt(s)" in done.stderr.splitlines()[-1]
+    assert "there is no checkpoint" in done.stderr.splitlines()[-1]
 
 
 def test_one_that_stands_still_is_ended_and_started_again(command: Callable[..., list[str]], tmp_path: Path) -> None:
@@ -168,20 +172,21 @@ def test_workers_that_outlive_their_launcher_save_before_the_next_start(
     assert starts(tmp_path) == 2
 
 
+@pytest.mark.parametrize(("ending", "words"), [("mistake", "reports a mistake"), ("refused", "expected a launcher, a")])
 def test_a_mistake_is_not_tried_again_whatever_the_launcher_makes_of_it(
-    command: Callable[..., list[str]], tmp_path: Path
+    command: Callable[..., list[str]], tmp_path: Path, ending: str, words: str
 ) -> None:
-    done = subprocess.run(command("mistake"), capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command(ending), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 2
     assert starts(tmp_path) == 1
-    assert "mistake" in done.stderr.splitlines()[-1]
+    assert words in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals of POSIX")
 @pytest.mark.parametrize(
     ("ending", "code", "words"),
     [
-        ("asked-codes-75", 75, "stopped on request at step"),
+        ("asked-codes-75", 75, "stopped on request before the first checkpoint: the same"),
         ("asked-codes-1", 1, "could not save"),
         ("asked-idle", 75, "before it had begun to train"),
         ("asked", 128 + signal.SIGTERM, "ended before it had saved"),
