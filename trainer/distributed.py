@@ -82,7 +82,8 @@ class World:
         threads = f", {torch.get_num_threads()} thread(s) each" if self.device.type == "cpu" else ""
         pieces = ", weights in pieces (FSDP)" if self.sharded else ""
         where = f"{in_processes(self.size)} on {self.device}"
-        return f"{where}, {config.precision}{threads}{pieces}; writing to {config.out}"
+        usual = ", the default of --out" if config.out == RunConfig.out else ""
+        return f"{where}, {config.precision}{threads}{pieces}; writing to {config.out}{usual}"
 
     def shard(self, net: nn.Module) -> None:
         """Shard a network where the launcher asks for FSDP. Call before its optimiser is made."""

@@ -1,5 +1,6 @@
 """What a person who trains would be hurt by: a lost run, a silent change, a wrong clock."""
 
+import io
 import json
 import os
 import random
@@ -21,15 +22,15 @@ from trainings import training
 
 from trainer import checkpoint, exit_status
 from trainer.clock import Clock
-from trainer.config import RunConfig, from_json
+from trainer.config import RunConfig, from_json, to_json
 from trainer.contract.errors import UserError
-from trainer.distributed import asked_size
+from trainer.distributed import World, asked_size
 from trainer.families.vae import VAE
 from trainer.family import DataSpec
 from trainer.launcher import Launcher
 from trainer.loop import Run
 from trainer.progress import Progress
-from trainer.runs.resume import check_same_run, with_fit
+from trainer.runs.resume import check_same_run, in_full, set_up, with_fit
 from trainer.runs.store import read_run
 
 NET = ("--batch-size", 4, "--hidden-size", 8, "--latent-size", 3, "--hold-out", 5, "--log-every", 3)
@@ -398,6 +399,54 @@ def test_an_old_run_goes_on_stretching_and_a_new_one_crops(old_run: Path, tmp_pa
         asked = with_fit(replace(config, fit=fit, out=Path(known["config"]["out"])))
         with nullcontext() if fit == "stretch" else pytest.raises(UserError, match="--fit was stretch, is crop"):
             check_same_run(known, saved, VAE(asked), asked, spec, data)
+
+
+def test_defaults_of_data_and_out_are_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr("trainer.runs.resume.open_data", lambda *_: pytest.fail("too far"))
+    for data in ("toycats", "photos.npy"):
+        with pytest.raises(pytest.fail.Exception):
+            set_up(VAE, VAE.Config(data=data), SimpleNamespace(sharded=False), Progress(speaks=True, file=said))
+    assert said.getvalue() == "opening toycats: drawn cats, the default of --data\nopening photos.npy\n"
+    world = World(RunConfig(device="cpu"))
+    assert world.in_words(RunConfig()).endswith("writing to runs/run, the default of --out")
+    assert world.in_words(RunConfig(out=Path("runs/a"))).endswith("writing to runs/a")
+
+
+def test_what_differs_from_the_run_in_a_folder_is_said_in_words(tmp_path: Path) -> None:
+    config = VAE.Config(data="photos.npy", out=tmp_path / "run")
+    cats = DataSpec(image_size=(128, 128), channels=3, classes=("solid", "tabby"))
+    photos = replace(cats, image_size=(64, 96), classes=())
+    name = "trainer.families.vae:VAE"
+
+    def message(began: VAE.Config, spec: DataSpec) -> str:
+        known = {"family": name, "spec": to_json(cats), "config": to_json(began), "run_id": "0"}
+        with pytest.raises(UserError) as caught:
+            check_same_run(known, checkpoint.Origin(), VAE(config), config, spec, {})
+        return str(caught.value).removeprefix(f"{config.out}: ")
+
+    drawn = replace(config, data="toycats")
+    way = "choose another --out"
+    assert message(drawn, photos) == (
+        "was trained on toycats: 128x128 px, 3 channel(s), 2 classes (solid, tabby); found photos.npy: 96x64 px, "
+        f"3 channel(s), no classes; give --data toycats, which it began with, or {way}"
+    )
+    assert message(config, replace(cats, classes=("dog",))) == (
+        f"was trained on photos.npy: 2 classes (solid, tabby); found photos.npy: 1 class (dog); {way}"
+    )
+    said = message(replace(config, learning_rate=0.1), cats)
+    assert said.startswith("--learning-rate was 0.1, is 0.0 (1e-4 for hierarchical, 1e-3 for conv); choose another")
+
+
+def test_a_zero_is_said_with_what_it_stands_for() -> None:
+    found = {
+        name: in_full(VAE(VAE.Config()), name, value)
+        for name, value in (("hold_out", 0), ("basis", 0), ("flip", False), ("seed", 0), ("schedule", "constant"))
+    }
+    assert found == {
+        "hold_out": "0 (trains on all)", "basis": "0 (none (conv))", "flip": "False", "seed": "0",
+        "schedule": "constant",
+    }  # fmt: skip
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import torch
 
 from trainer import checkpoint
 from trainer.checkpoint import Origin, State
+from trainer.command_line import documented
 from trainer.config import BEFORE, RunConfig, from_json, to_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
@@ -30,6 +32,7 @@ from trainer.progress import Progress
 from trainer.runs import store
 
 LEAST_IMAGES = 4  # to train on: fewer are a mistake in --data, not a set
+CLASSES_SHOWN = 8  # of the names, in messages
 # Options that may differ when a run resumes without changing what it learns.
 FREE_OPTIONS = frozenset(
     ("out", "steps", "minutes", "min_steps", "save_every", "save_minutes", "sample_every", "score_seconds", "log_every",
@@ -54,7 +57,8 @@ def set_up(
     name = family_class.__name__
     if world.sharded and not family.shardable:
         raise UserError(f"{name} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
-    with progress.doing(f"opening {config.data}", at_once=True):
+    usual = ": drawn cats, the default of --data" if config.data == RunConfig.data else ""
+    with progress.doing(f"opening {config.data}{usual}", at_once=True):
         images = open_data(config, family.reading())
     if family_class.needs_labels and not images.classes:
         raise UserError(f"{config.data}: holds no labels, {name} needs them (two class folders or more, say)")
@@ -102,15 +106,18 @@ def check_same_run(
     name = store.family_name(type(family))
     if known["family"] != name:
         raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
-    if to_json(from_json(DataSpec, known["spec"])) != to_json(spec):
-        raise UserError(f"{config.out}: was trained on {known['spec']}, found {to_json(spec)}; choose another --out")
     before = {**BEFORE, **(saved.config or known["config"])}
+    if (known_spec := from_json(DataSpec, known["spec"])) != spec:
+        was, found = differing(known_spec, spec)
+        old = before.get("data", config.data)
+        way = f"give --data {old}, which it began with, or choose" if old != config.data else "choose"
+        raise UserError(f"{config.out}: was trained on {old}: {was}; found {config.data}: {found}; {way} another --out")
     changed = []
     if saved.run not in ("", known["run_id"]):
         ids = f"{saved.run[:8]}, config.json: {known['run_id'][:8]}"
         changed.append(f"its newest checkpoint is of another run ({ids})")
     changed += [
-        f"--{key.replace('_', '-')} was {before[key]}, is {value}"
+        f"--{key.replace('_', '-')} was {in_full(family, key, before[key])}, is {in_full(family, key, value)}"
         for key, value in to_json(config).items()
         if key not in FREE_OPTIONS and before.get(key, value) != value
     ]
@@ -124,6 +131,30 @@ def check_same_run(
         began = f"--preset {preset}, which it began with, " if preset != config.preset and preset else ""
         way = f"{began}another --out, or --force to go on with the new, if the networks keep their shapes"
         raise UserError(f"{config.out}: {'; '.join(changed)}; choose {way}")
+
+
+def differing(before: DataSpec, now: DataSpec) -> tuple[str, str]:
+    """What images of two kinds are, in words, as far as they differ."""
+    parts = []
+    if str(before) != str(now):
+        parts.append((str(before), str(now)))
+    if before.classes != now.classes:
+        parts.append((classes_in_words(before.classes), classes_in_words(now.classes)))
+    was, found = zip(*parts, strict=True)
+    return ", ".join(was), ", ".join(found)
+
+
+def classes_in_words(names: tuple[str, ...]) -> str:
+    """How many classes there are, and the first ones."""
+    few = ", ".join(names[:CLASSES_SHOWN]) + (", …" if len(names) > CLASSES_SHOWN else "")
+    return f"{len(names)} class{'es' if len(names) > 1 else ''} ({few})" if names else "no classes"
+
+
+def in_full(family: Family, name: str, value: Any) -> str:
+    """The value of an option; beside a 0, what that stands for, as --help says: "0.0 (1e-3)"."""
+    said = re.search(r"(?<![\w.])0:? ([^;.]+)", documented(type(family.config)).get(name, ""))
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value} ({said[1]})" if said and number and not value else str(value)
 
 
 def in_words(start: State, before: Origin, now: Origin, config: RunConfig, world_size: int) -> str:
