@@ -1,4 +1,4 @@
-"""Arrays of images that a notebook shows as a sheet."""
+"""Arrays of images that a notebook shows."""
 
 import base64
 import math
@@ -12,7 +12,8 @@ _GAP = 2  # pixels between them
 
 
 class Images(np.ndarray[Any, np.dtype[np.uint8]]):
-    """RGB images, u8 [n, height, width, 3]: a NumPy array that a notebook shows as a sheet.
+    """RGB images, u8 [n, height, width, 3]: a NumPy array that a notebook shows as a sheet. What is computed from it,
+    such as ``images / 255``, is shown as numbers.
 
     >>> import numpy as np, utsuroi
     >>> utsuroi.Images.of(np.zeros((2, 8, 8, 3), np.uint8)).sheet().shape
@@ -42,9 +43,12 @@ class Images(np.ndarray[Any, np.dtype[np.uint8]]):
         return sheet
 
     def _repr_html_(self) -> str | None:
-        """A sheet of the first images, for notebooks; ``None`` (the plain text is shown) for other shapes."""
-        if self.ndim != 4 or self.shape[3:] != (3,) or not len(self):
+        """One image, or a sheet of the first ones, for notebooks; ``None`` (the plain text is shown) for arrays of
+        other shapes and of other numbers than u8."""
+        if self.dtype != np.uint8 or self.ndim not in (3, 4) or self.shape[-1] != 3 or not self.size:
             return None
+        if self.ndim == 3:
+            return img_tag(np.asarray(self))
         more = f"<br>and {len(self) - _SHOWN} more" if len(self) > _SHOWN else ""
         return f"{img_tag(Images.of(self[:_SHOWN]).sheet())}{more}"
 

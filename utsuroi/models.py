@@ -1,7 +1,10 @@
 """Exported models as Python objects; ``load`` opens them."""
 
 import html
+import operator
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
@@ -23,6 +26,18 @@ AnyImages: TypeAlias = NDArray[np.uint8]  # [n, h, w, 3] or [h, w, 3], RGB
 AnyPath: TypeAlias = str | Path
 
 BUILT_IN = "toycats"
+
+
+@contextmanager
+def _arguments() -> Iterator[None]:
+    """Errors of the viewer name its flags: ``--label is 'dog'`` becomes ``label is 'dog'``, ``--condition given``
+    becomes ``condition="given"``."""
+    try:
+        yield
+    except UserError as error:
+        flag = r"(?<!\S)--(label|guidance|start|condition) "
+        text = re.sub(rf"{flag}(?!is )(\w+)", r'\1="\2"', re.sub(rf"{flag}is ", r"\1 is ", str(error)))
+        raise UtsuroiError(text) from None
 
 
 class Model:
@@ -83,6 +98,7 @@ class Model:
         sheet = "" if preview is None else img_tag(preview.sheet(columns=8))
         return f"<b>{html.escape(self.name)}</b><table>{rows}</table>{sheet}"
 
+    @_arguments()
     def _label(self, label: str | int | None, count: int, extra: Sequence[str] = ()) -> NDArray[np.int64] | None:
         """A class for each of ``count`` images, i64 [n]. Raises ``UtsuroiError`` where there is none such."""
         from viewer.sessions.classes import find_label
@@ -232,7 +248,7 @@ class Generator(Model):
 
         between = latents.lerp if straight else latents.slerp
         start, end = np.asarray(a, np.float32), np.asarray(b, np.float32)
-        fractions = np.linspace(0, 1, _at_least_one(n)) if n > 1 else [0.5]
+        fractions = np.linspace(0, 1, n) if _at_least_one(n) > 1 else [0.5]
         return self.generate(np.stack([between(start, end, float(t)) for t in fractions]), label=label)
 
     def mix(self, n: int, seed: int = 0, *, label: str | int | None = None) -> Images:
@@ -257,6 +273,7 @@ class Translator(Model):
         """Result pixels an input pixel."""
         return self._graph.image_layout.scale
 
+    @_arguments()
     def translate(
         self, image: AnyImages, *, seed: int = 0, sigma: float | None = None, condition: str = "", size: int = 0
     ) -> Images:
@@ -295,6 +312,7 @@ class Translator(Model):
 class Denoiser(Model):
     """Makes images out of noise, step by step."""
 
+    @_arguments()
     def denoise(
         self,
         n: int = 12,
@@ -413,9 +431,13 @@ def load(
 
 
 def _at_least_one(n: int) -> int:
-    if n < 1:
-        raise UtsuroiError(f"n is {n}, expected at least 1 image")
-    return n
+    try:
+        count = operator.index(n)
+    except TypeError:
+        raise UtsuroiError(f"n is {n!r}, expected a whole number of images") from None
+    if count < 1:
+        raise UtsuroiError(f"n is {count}, expected at least 1 image")
+    return count
 
 
 def _to_rgb(images: NDArray[np.uint8]) -> Images:
@@ -424,6 +446,9 @@ def _to_rgb(images: NDArray[np.uint8]) -> Images:
 
 def _to_bgr(images: AnyImages) -> NDArray[np.uint8]:
     """Images [n, h, w, 3] BGR of RGB ones [n, h, w, 3] or [h, w, 3]. Raises ``UtsuroiError``."""
+    if isinstance(images, str | Path):
+        read = f'numpy.asarray(PIL.Image.open("{images}").convert("RGB"))'
+        raise UtsuroiError(f"images are the name {str(images)!r}, expected arrays, such as {read}")
     array = np.asarray(images)
     if array.dtype != np.uint8 or array.ndim not in (3, 4) or array.shape[-1] != 3 or not array.size:
         raise UtsuroiError(f"images are {array.dtype} {list(array.shape)}, expected u8 [n, h, w, 3] or [h, w, 3], RGB")

@@ -68,7 +68,7 @@ def test_samples_of_a_class(tmp_path: Path) -> None:
     (saved,) = (tmp_path / "out").iterdir()
     for label in ("bee", 1):
         np.testing.assert_array_equal(model.sample(1, label=label)[0], read(saved))
-    with pytest.raises(utsuroi.UtsuroiError, match=r"expected 0\.\.2 or a name: ant, bee, cat"):
+    with pytest.raises(utsuroi.UtsuroiError, match=r"^label is 'dog', expected 0\.\.2 or a name: ant, bee, cat"):
         model.sample(1, label="dog")
 
 
@@ -93,6 +93,8 @@ def test_images_are_encoded_by_the_encoder_beside_the_model(tmp_path: Path) -> N
     np.testing.assert_allclose(model.encode(larger)[0], latents[0], atol=0.05)
     with pytest.raises(utsuroi.UtsuroiError, match=r"has no encoder beside it, expected toycats\.encoder\.onnx"):
         utsuroi.load().encode(images)
+    with pytest.raises(utsuroi.UtsuroiError, match=r"images are the name 'dog\.jpg', expected arrays, such as numpy\."):
+        model.encode("dog.jpg")
 
 
 def test_interpolation_begins_and_ends_with_its_images() -> None:
@@ -119,6 +121,8 @@ def test_translations_are_those_of_the_viewer(tmp_path: Path, kind: str) -> None
     (saved,) = (tmp_path / "out").iterdir()
     model = utsuroi.load(path, utsuroi.Translator)
     np.testing.assert_array_equal(model.translate(photo[..., ::-1], condition=kind)[0], read(saved))
+    with pytest.raises(utsuroi.UtsuroiError, match="takes 'sketch'.* add condition=\"given\"$"):
+        model.translate(photo, condition="sketch")
 
 
 def test_enlargements_are_those_of_the_viewer(tmp_path: Path) -> None:
@@ -140,8 +144,13 @@ def test_denoised_images_are_those_of_the_viewer(tmp_path: Path, sampler: str) -
     saved = [read(one) for one in sorted((tmp_path / "out").iterdir())]
     model = utsuroi.load(path, utsuroi.Denoiser)
     np.testing.assert_array_equal(model.denoise(3, seed=4, steps=6, sampler=sampler), saved)
-    with pytest.raises(utsuroi.UtsuroiError, match="sampler is 'heun', expected ddim, ddpm, dpm"):
-        model.denoise(sampler="heun")
+    for mistake, words in (
+        ({"sampler": "heun"}, "sampler is 'heun', expected ddim, ddpm, dpm"),
+        ({"guidance": 2.0}, "^guidance is 2, expected none"),
+        ({"start": 5000}, r"^start is 5000, expected 1\.\."),
+    ):
+        with pytest.raises(utsuroi.UtsuroiError, match=words):
+            model.denoise(**mistake)
 
 
 def test_denoising_begins_with_images_or_with_those_of_a_generator(tmp_path: Path) -> None:
@@ -163,7 +172,8 @@ def test_denoising_begins_with_images_or_with_those_of_a_generator(tmp_path: Pat
         (lambda: utsuroi.load().sample(0), "n is 0, expected at least 1"),
         (lambda: utsuroi.load().generate(np.zeros((2, 3))), r"latents are \[2, 3\], expected finite \[n, 20\]"),
         (lambda: utsuroi.load().generate(np.full(20, np.nan)), "expected finite"),
-        (lambda: utsuroi.load().sample(1, label=1), "expected none"),
+        (lambda: utsuroi.load().sample("a"), "^n is 'a', expected a whole number of images$"),
+        (lambda: utsuroi.load().sample(1, label=1), "^label is '1', expected none"),
         (lambda: utsuroi.load("toycats", detail="missing.onnx"), "missing.onnx: no such file"),
     ],
 )
@@ -180,7 +190,9 @@ def test_a_notebook_shows_models_and_images() -> None:
     assert page.count("<img") == 1
     images = cats.sample(5)
     assert images._repr_html_().count("<img") == 1
-    assert images[0]._repr_html_() is None  # one image [h, w, 3] is shown as numbers
+    assert 'width="128" height="128"' in images[0]._repr_html_()
+    for numbers in (images / 255, images[..., 0], images[:0], images[0, 0], images > 5):
+        assert numbers._repr_html_() is None
     np.testing.assert_array_equal(images.sheet(columns=5)[:128, 130:258], images[1])
     assert images.sheet().shape == (2 * 130 - 2, 3 * 130 - 2, 3)
     with pytest.raises(ValueError, match="expected"):
