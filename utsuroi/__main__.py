@@ -215,11 +215,13 @@ def runs(words: list[str], program: str) -> int:
     """``utsuroi runs FOLDER...``."""
     from trainer.contract.errors import UserError, fail
     from trainer.contract.options import Parser
-    from utsuroi.runs import SORTS, as_json, as_table, find_runs, sort_runs
+    from utsuroi.runs import COMPARE, SORTS, as_json, as_table, compares, find_runs, sort_runs
 
     parser = Parser(prog=program, description="List the trainings in and below folders.")
     parser.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], metavar="FOLDER", help="(runs)")
-    parser.add_argument("--sort", choices=SORTS, default="name", help="order of the rows (name)")
+    parser.add_argument(
+        "--sort", choices=SORTS, default="name", help="order of the rows (name); scores: model by model"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON array instead of a table")
     options = parser.parse_args(words)
     try:
@@ -227,6 +229,8 @@ def runs(words: list[str], program: str) -> int:
     except UserError as error:
         fail(str(error))
     print(as_json(rows) if options.json else as_table(rows))
+    if not options.json and not compares(rows):
+        print(COMPARE, file=sys.stderr)
     return 0
 
 

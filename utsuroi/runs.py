@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,13 @@ from trainer.contract.text import ago, printable
 
 SORTS = ("name", "model", "data", "images", "minutes", "score", "age", "state", "size")
 STATES = ("training", "stopped", "finished")
+# Options that say nothing of what a run learns: where it lies, how its options were named, what it computes on.
+_PLACE = frozenset(
+    ("data", "out", "preset", "config", "force", "save_every", "save_minutes", "sample_every", "score_seconds",
+     "log_every", "keep", "workers", "memory", "threads", "device", "processes", "compile")
+)  # fmt: skip
+_WIDEST = 100  # of a row's options, in letters
+COMPARE = "note: scores compare runs of one model on the same images only: models measure different things"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +44,7 @@ class RunRow:
     checkpoint_age: float | None  # seconds since the last checkpoint; without one, the run begins anew
     state: str  # one of STATES
     size: int  # bytes on disk
+    options: Mapping[str, Any]  # of the training, by name
 
 
 def find_runs(folders: Sequence[Path]) -> list[RunRow]:
@@ -94,6 +102,7 @@ def read_run(run: Path) -> RunRow | None:
         checkpoint_age=age,
         state="training" if training else "finished" if done >= 1 else "stopped",
         size=size_of(run),
+        options=plan.options,
     )
 
 
@@ -108,16 +117,48 @@ def size_of(run: Path) -> int:
 
 
 def sort_runs(rows: Sequence[RunRow], by: str) -> list[RunRow]:
-    """In the order of one of ``SORTS``: names ascending, the best scores and the newest checkpoints first, runs that
-    train before others; of figures, the largest first."""
+    """In the order of one of ``SORTS``: names ascending, the newest checkpoints first, runs that train before others;
+    of figures, the largest first. Scores compare within a model: its runs are together, the best first."""
     if by == "state":
         return sorted(rows, key=lambda row: STATES.index(row.state))
     if by in ("name", "model", "data"):
         return sorted(rows, key=lambda row: str(getattr(row, "run" if by == "name" else by)))
-    if by in ("score", "age"):  # unknown ones come last
-        name = "checkpoint_age" if by == "age" else by
-        return sorted(rows, key=lambda row: float("inf") if getattr(row, name) is None else getattr(row, name))
+    if by == "score":
+        return sorted(rows, key=lambda row: (row.model, _known(row.score)))
+    if by == "age":
+        return sorted(rows, key=lambda row: _known(row.checkpoint_age))
     return sorted(rows, key=lambda row: -float(getattr(row, by)))
+
+
+def _known(value: float | None) -> float:
+    """For sorting: unknown ones come last."""
+    return math.inf if value is None else value
+
+
+def compares(rows: Sequence[RunRow]) -> bool:
+    """Whether all scores of some runs measure the same: no two models have any."""
+    return len({row.model for row in rows if row.score is not None}) < 2
+
+
+def differing(rows: Sequence[RunRow]) -> list[dict[str, Any]]:
+    """Of each run, the options in which runs of its model differ. One that a run of an older version does not have is
+    left out there."""
+    names: dict[str, list[str]] = {}
+    for model in {row.model for row in rows}:
+        runs = [row.options for row in rows if row.model == model]
+        known = dict.fromkeys(name for options in runs for name in options if name not in _PLACE)
+        values = {name: {json.dumps(one[name]) for one in runs if name in one} for name in known}
+        names[model] = [name for name in known if len(values[name]) > 1]
+    return [{name: row.options[name] for name in names[row.model] if name in row.options} for row in rows]
+
+
+def in_flags(options: Mapping[str, Any]) -> str:
+    """Options as on a command line, cut where there are many."""
+    words = []
+    for name, value in options.items():
+        flag = name.replace("_", "-")
+        words += [f"--{flag if value else f'no-{flag}'}"] if isinstance(value, bool) else [f"--{flag} {value}"]
+    return printable(" ".join(words), _WIDEST)
 
 
 def as_json(rows: Sequence[RunRow]) -> str:
@@ -126,22 +167,26 @@ def as_json(rows: Sequence[RunRow]) -> str:
 
 
 def as_table(rows: Sequence[RunRow]) -> str:
-    """The rows as text in columns."""
-    head = ("run", "model", "data", "state", "done", "step", "images", "minutes", "best score", "checkpoint", "size")
-    cells = [head] + [
-        (
+    """The rows as text in columns; the last one has the options that differ, where any do."""
+    others = differing(rows)
+    head = ["run", "model", "data", "state", "done", "step", "images", "minutes", "best score", "checkpoint", "size"]
+    right = {*head[4:]}
+    cells = [[*head, "options"]] + [
+        [
             printable(row.run), row.model, printable(row.data, 40), row.state, f"{math.floor(100 * row.done)} %",
             f"{row.step:,}", f"{row.images:,}", f"{row.minutes:.1f}", "-" if row.score is None else f"{row.score:.4g}",
             "none" if row.checkpoint_age is None else f"{ago(row.checkpoint_age)} ago", in_bytes(row.size),
-        )
-        for row in rows
+            in_flags(options),
+        ]
+        for row, options in zip(rows, others, strict=True)
     ]  # fmt: skip
+    if not any(others):
+        cells = [line[:-1] for line in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = set(head[4:])
     return "\n".join(
         "  ".join(
             cell.rjust(width) if name in right else cell.ljust(width)
-            for name, cell, width in zip(head, line, widths, strict=True)
+            for name, cell, width in zip(cells[0], line, widths, strict=True)
         ).rstrip()
         for line in cells
     )

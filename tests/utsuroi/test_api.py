@@ -121,7 +121,7 @@ def test_translations_are_those_of_the_viewer(tmp_path: Path, kind: str) -> None
     (saved,) = (tmp_path / "out").iterdir()
     model = utsuroi.load(path, utsuroi.Translator)
     np.testing.assert_array_equal(model.translate(photo[..., ::-1], condition=kind)[0], read(saved))
-    with pytest.raises(utsuroi.UtsuroiError, match="takes 'sketch'.* add condition=\"given\"$"):
+    with pytest.raises(utsuroi.UtsuroiError, match=r"takes 'sketch'.* add condition=\"given\"$"):
         model.translate(photo, condition="sketch")
 
 

@@ -39,9 +39,11 @@ def ended(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object,
     return stop.value.code, *capsys.readouterr()
 
 
-def write_run(folder: Path, family: str = "vae", steps: int = 100, done: int = 0, score: float | None = None) -> Path:
+def write_run(
+    folder: Path, family: str = "vae", steps: int = 100, done: int = 0, score: float | None = None, **options: object
+) -> Path:
     folder.mkdir(parents=True)
-    config = {"data": "cats.npy", "steps": steps, "minutes": 0.0}
+    config = {"data": "cats.npy", "steps": steps, "minutes": 0.0, **options}
     (folder / "config.json").write_text(
         json.dumps({"family": f"trainer.families.{family}:X", "config": config, "spec": {}, "run_id": "0"})
     )
@@ -187,13 +189,48 @@ def test_a_reader_that_has_seen_enough_ends_the_list_quietly(runs: Path) -> None
 def test_runs_are_sorted(runs: Path, by: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", str(runs), "--sort", by, "--json"]) == 0
     names = [Path(row["run"]).name for row in json.loads(capsys.readouterr().out)]
-    best_first = ["stopped", "finished", "new"]
+    by_model = ["stopped", "new", "finished"]
     most_first = ["finished", "stopped", "new"]
     assert names == {
-        "name": ["stopped", "finished", "new"], "model": ["stopped", "new", "finished"], "score": best_first,
+        "name": ["stopped", "finished", "new"], "model": by_model, "score": by_model,
         "images": most_first, "minutes": most_first, "size": names, "data": names, "age": names,
         "state": ["stopped", "new", "finished"],
     }[by]  # fmt: skip
+
+
+def test_options_that_differ_within_a_model_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "a", width=32, flip=True, out="a", threads=1, arch="conv", seed=0)
+    write_run(tmp_path / "b", width=48, flip=False, out="b", threads=2, arch="conv")
+    write_run(tmp_path / "c", "dcgan", width=64, seed=1)
+    assert main(["runs", str(tmp_path)]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[-1] == "options"
+    assert [row[head.index("options") :] for row in rows] == ["--width 32 --flip", "--width 48 --no-flip", ""]
+    assert main(["runs", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[1]["options"] == {
+        "data": "cats.npy", "steps": 100, "minutes": 0.0, "width": 48, "flip": False, "out": "b", "threads": 2,
+        "arch": "conv",
+    }  # fmt: skip
+    many = {f"option_{number}": 1 for number in range(20)}
+    write_run(tmp_path / "d", **{**many, "width": 2})
+    write_run(tmp_path / "e", **dict.fromkeys(many, "\x1b[2J"))
+    assert main(["runs", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert out.splitlines()[4].endswith("…")
+
+
+def test_scores_compare_within_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, family, score in (("a", "vae", 0.3), ("b", "ddpm", 0.5), ("c", "vae", 0.1), ("d", "ddpm", None)):
+        write_run(tmp_path / name, family, done=10, score=score)
+    assert main(["runs", str(tmp_path), "--sort", "score"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[0][-1] for line in out.splitlines()[1:]] == ["b", "d", "c", "a"]
+    assert err.startswith("note: scores compare runs of one model on the same images only")
+    assert err.count("\n") == 1
+    shutil.rmtree(tmp_path / "b")
+    assert main(["runs", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == "", "one model has scores"
 
 
 def test_a_run_that_trains_is_shown_as_far_as_its_log(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

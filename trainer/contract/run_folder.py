@@ -10,8 +10,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +40,7 @@ class Plan:
     least_steps: int = 0  # with minutes
     batch: int = 0  # images of a step, over all processes; 0: not said
     resumes: int = 0  # how often it was begun anew, the first time not counted
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the training, by name
 
     def done(self, step: int, seconds: float) -> float:
         """The finished fraction of the run, 0..1."""
@@ -74,6 +75,7 @@ def read_plan(run: Path) -> Plan | None:
             least_steps=min(int(config.get("min_steps", 0)), _MOST_STEPS),
             batch=_batch(config, resumes),
             resumes=max(len(resumes) - 1, 0),
+            options=dict(config),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
