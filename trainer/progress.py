@@ -75,20 +75,30 @@ class Progress:
         self.clock, self.step = clock, step
         self.readings.append((0.0, 0, step))
         layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}{postfix}]"
-        unit = "s" if clock.config.minutes else "steps"
-        self.bar = tqdm(total=self.total, unit=unit, bar_format=layout, dynamic_ncols=True, disable=not self.draws)
+        self.bar = tqdm(total=self.total, unit=self.unit, bar_format=layout, dynamic_ncols=True, disable=not self.draws)
         if self.draws:
             self.show()
 
     @property
+    def by_clock(self) -> bool:
+        """Whether --minutes will end the run, as far as one can see, and not --steps."""
+        config = self.clock.config
+        return config.minutes > 0 and self.clock.time_done(self.step) >= self.step / config.steps
+
+    @property
     def total(self) -> float:
-        """Seconds of --minutes, or steps."""
-        return self.clock.config.minutes * 60 or self.clock.config.steps
+        """Seconds of --minutes, or steps: what will end the run."""
+        return self.clock.config.minutes * 60 if self.by_clock else self.clock.config.steps
 
     @property
     def done(self) -> float:
         """Of ``total``."""
-        return self.total * self.clock.time_done(self.step) if self.clock.config.minutes else self.step
+        return self.total * self.clock.time_done(self.step) if self.by_clock else self.step
+
+    @property
+    def unit(self) -> str:
+        """Of ``total``."""
+        return "s" if self.by_clock else "steps"
 
     @property
     def left(self) -> float:
@@ -98,7 +108,7 @@ class Progress:
         if not config.minutes:
             return by_steps
         least = max((config.min_steps - self.step) * self.step_seconds, 0.0)
-        return min(by_steps, max(self.total - self.clock.seconds, least))
+        return min(by_steps, max(config.minutes * 60 - self.clock.seconds, least))
 
     def line(self) -> str:
         """Where the run is, as a line of a log."""
@@ -107,7 +117,7 @@ class Progress:
         if not self.status or stuck:
             return f"step {self.step + 1} is being computed, {so_far} so far"
         percent, minutes = f"{self.done / self.total:.0%}", self.clock.config.minutes
-        goal = f"({percent} of {minutes:g} min)" if minutes else f"of {self.total} ({percent})"
+        goal = f"({percent} of {minutes:g} min)" if self.by_clock else f"of {self.total} ({percent})"
         now = f"{time.strftime('%m-%d %H:%M:%S')} step {self.step} {goal}"
         return f"{now}, {self.status}, {so_far} so far, {left} left"
 
@@ -135,10 +145,10 @@ class Progress:
         with self.lock:
             if self.draws:
                 if self.readings:
-                    step = f"step {self.step}, " if self.clock.config.minutes else ""
+                    step = f"step {self.step}, " if self.by_clock else ""
                     text = f"{step}{self.status}, {tqdm.format_interval(self.left)} left"
                     text = text if self.status else "the first step"
-                    self.bar.n = self.done
+                    self.bar.n, self.bar.total, self.bar.unit = self.done, self.total, self.unit
                     self.bar.set_postfix_str(text, refresh=False)
                 for bar in (self.bar, *(stage[2] for stage in self.stages)):
                     bar.refresh()

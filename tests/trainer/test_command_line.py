@@ -6,13 +6,13 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from commands import train
 
-from trainer.command_line import GROUPS, parse
-from trainer.config import to_json
+from trainer.command_line import GROUPS, documented, parse
+from trainer.config import Check, to_json
 from trainer.distributed import SILENT_SECONDS, leave
 from trainer.families import family_names, load_family
 from trainer.presets import flag, presets_of
@@ -42,6 +42,15 @@ def test_each_option_has_its_flag(family: str) -> None:
     assert parsed(family) == config
     words = [word for name, value in vars(config).items() if value is not None for word in flag_of(name, value)]
     assert parsed(family, *words) == config
+
+
+@pytest.mark.parametrize("family", family_names())
+def test_help_says_what_an_option_must_be_a_multiple_of(family: str) -> None:
+    config = load_family(family).Config
+    for name, annotation in get_type_hints(config, include_extras=True).items():
+        for one in get_args(annotation):
+            if isinstance(one, Check) and one.expected.startswith("a multiple of"):
+                assert one.expected in documented(config)[name]
 
 
 def flag_of(name: str, value: Any) -> list[str]:

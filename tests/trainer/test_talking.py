@@ -271,6 +271,16 @@ def test_a_bar_by_the_clock_waits_for_the_least_steps() -> None:
     assert progress.done == 60.0
 
 
+def test_what_ends_the_run_is_what_is_counted(clock_at: Time) -> None:
+    progress = Progress(speaks=False)
+    progress.begin(Clock(RunConfig(minutes=10.0, steps=3)), step=0)
+    progress.step, progress.status = 1, "loss 1"
+    assert " step 1 of 3 (33%), loss 1" in progress.line()
+    progress.said_step = -1
+    progress.begin(Clock(RunConfig(minutes=10.0, steps=3), before=400.0), step=1)
+    assert " step 1 (67% of 10 min), loss 1" in progress.line()
+
+
 def test_what_is_left_goes_by_the_pace_of_the_last_steps() -> None:
     progress = Progress(speaks=False)
     clock = Clock(RunConfig(steps=1000))

@@ -33,8 +33,9 @@ class Parser(argparse.ArgumentParser):
             import difflib  # for mistakes alone
 
             choices = (str(choice) for action in self._actions for choice in action.choices or ())
-            near = difflib.get_close_matches(unknown[1], [*self._option_string_actions, *choices], n=1)
-            message += f"; did you mean {near[0]}?" if near else ""
+            known = {word.lower(): word for word in (*self._option_string_actions, *choices)}
+            near = difflib.get_close_matches(unknown[1].lower(), known, n=1)
+            message += f"; did you mean {known[near[0]]}?" if near else ""
         missing = message.partition("arguments are required: ")[2]
         for action in self._actions:
             if missing and action.metavar == missing and action.choices:

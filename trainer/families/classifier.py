@@ -34,7 +34,7 @@ class ClassifierConfig(RunConfig):
     """Options of the classifier."""
 
     width: Annotated[int, multiple_of(8)] = 32
-    """Channels of the first convolution; the later ones have twice as many."""
+    """Channels of the first convolution, a multiple of 8; the later ones have twice as many."""
     feature_size: Annotated[int, least(2)] = 128
     """Units of the hidden layer: dimensions of the features."""
     learning_rate: Annotated[float, POSITIVE] = 1e-3

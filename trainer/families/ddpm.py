@@ -42,7 +42,7 @@ class DDPMConfig(AdamConfig):
     """Options of the diffusion model."""
 
     width: Annotated[int, multiple_of(8)] = 32
-    """Channels at full resolution."""
+    """Channels at full resolution, a multiple of 8."""
     multipliers: Annotated[tuple[int, ...], MULTIPLIERS] = (1, 2, 4)
     """Channel multipliers of the levels; each level is half the size of the one before."""
     noise_schedule: ScheduleName = "cosine"

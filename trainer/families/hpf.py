@@ -51,7 +51,7 @@ class HPFConfig(AdamConfig):
     """Detail from the latents of the low run, or a second VAE with its own latents."""
     batch_size: int = 16
     width: Annotated[int, multiple_of(16)] = 16
-    """Channels of the finest level, doubled with each coarser one."""
+    """Channels of the finest level, doubled with each coarser one; a multiple of 16."""
     discriminator_width: Annotated[int, least(1)] = 32
     """Channels of the discriminator's first layer (paired)."""
     latent_size: Annotated[int, least(1)] = 64

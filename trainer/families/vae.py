@@ -46,7 +46,8 @@ class VAEConfig(RunConfig):
     hidden_size: Annotated[int, least(1)] = 50
     """Width of the hidden layers (hierarchical)."""
     width: Annotated[int, multiple_of(16)] = 32
-    """Channels of the finest level, doubled with each coarser one, up to 8 times (conv)."""
+    """Channels of the finest level, doubled with each coarser one, up to 8 times; a multiple of 16
+    (conv)."""
     basis: Annotated[int, least(0)] = 0
     """Hidden units of an MLP added to the convolutional encoder and decoder, for sharper images of aligned sets such as
     faces; 0: none (conv)."""
