@@ -6,7 +6,9 @@ python -m export cats.onnx -o named.onnx --directions cats.directions.json
 """
 
 import argparse
+import contextlib
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from trainer.contract.options import Parser, called_as
 from trainer.contract.packages import needing
 from trainer.contract.recognise import recognise
 from trainer.contract.text import printable
+from trainer.runs.record import read_run
 from trainer.threads import wait_briefly
 
 
@@ -32,18 +35,15 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
         return _embed(source, options, bool(family) or weights != "best", program)
     wait_briefly()
     with needing("export", program):
-        from export.to_onnx import Output, export_run, export_state_dict, summary  # takes seconds, and --help none
-
+        from trainer.progress import Progress
     try:
-        _check(source)
-        if source.is_dir():
-            require(not family, "family", family, f"none for a run: {source} names its own")
-        elif not family:
-            raise UserError(f"{source}: a bare file does not say what it is: --family is missing")
-        else:
-            require(weights == "best", "weights", weights, "none for a file: it holds one set")
-        output = Output(path=options.pop("output"), **options)
-        written = export_state_dict(source, family, output) if family else export_run(source, output, weights)
+        _check(source, family, weights)  # at once: what follows takes seconds
+        with contextlib.closing(Progress(speaks=find_spec("torch") is not None, file=sys.stderr)) as progress:
+            with needing("export", program), progress.doing("loading PyTorch", at_once="torch" not in sys.modules):
+                from export.to_onnx import Output, export_run, export_state_dict, summary
+            output = Output(path=options.pop("output"), **options)
+            with progress.doing(f"exporting {source}"):
+                written = export_state_dict(source, family, output) if family else export_run(source, output, weights)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -55,8 +55,9 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     return 0
 
 
-def _check(source: Path) -> None:
-    """Raise ``UserError`` for what is neither a run nor weights, nor a damaged one of these."""
+def _check(source: Path, family: str, weights: str) -> None:
+    """Raise ``UserError`` for what is neither a run nor weights, nor a damaged one of these, and for options that do
+    not fit it."""
     if not source.exists():
         raise UserError(f"{source}: there is no such run or file")
     with reading(source):
@@ -64,6 +65,13 @@ def _check(source: Path) -> None:
     known = ("run", "runs", "weights", "pickle")
     if found is not None and found.kind not in known and not (source / "config.json").exists():
         raise UserError(f"{source}: found {found.instead_of('a run, or a .pth or .safetensors file')}")
+    if source.is_dir():
+        read_run(source)
+        require(not family, "family", family, f"none for a run: {source} names its own")
+    elif not family:
+        raise UserError(f"{source}: a bare file does not say what it is: --family is missing")
+    else:
+        require(weights == "best", "weights", weights, "none for a file: it holds one set")
 
 
 def _embed(source: Path, options: dict[str, Any], more: bool, program: str) -> int:

@@ -25,7 +25,7 @@ from trainer.command_line import parse
 from trainer.data.__main__ import main as data
 from trainer.data.sources import need_source
 from trainer.data.tools import load_tool
-from trainer.evaluation.evaluation import EvaluateConfig
+from trainer.evaluation.options import EvaluateConfig
 from trainer.families import load_family
 from trainer.family import Family
 from trainer.runs.store import restore

@@ -7,7 +7,9 @@ card.
     accelerate launch trainer/evaluate.py runs/digits-gan --features runs/classifier --classifier runs/classifier
 """
 
+import os
 import sys
+from importlib.util import find_spec
 from typing import NoReturn
 
 from trainer.contract.packages import explain
@@ -17,36 +19,35 @@ if __name__ == "__main__":
 
 import trainer.families  # noqa: F401  before torch, which reads once how its threads wait
 from trainer.command_line import parse
-from trainer.config import RunConfig
-from trainer.contract.errors import UserError
-from trainer.contract.text import printable
-from trainer.distributed import World, leave
-from trainer.evaluation.evaluation import FOLDER, EvaluateConfig, Evaluation
-from trainer.log import ErrorIgnoringStream
+from trainer.contract.errors import UserError, fail
 from trainer.progress import Progress
+from trainer.runs.record import read_run
 
 
 def main(arguments: list[str] | None = None, program: str | None = None) -> NoReturn:
-    """Flags → metrics → exit code."""
-    world, code = None, 0
-    sys.stdout = ErrorIgnoringStream(sys.stdout)
+    """Check the command line and the run at once, then import what takes seconds, and measure."""
+    words = sys.argv[1:] if arguments is None else arguments
+    alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    if alone and find_spec("torch") is not None:  # of several processes, those that find a mistake wait for the first
+        check(words, program)
+    progress = Progress(speaks=os.environ.get("RANK", "0") == "0" and find_spec("torch") is not None, file=sys.stderr)
     try:
-        config = parse(EvaluateConfig, arguments, "Measure a run; its figures go into the card at export.", program)
-        world = World(RunConfig(device=config.device, threads=config.threads, processes=config.processes))
-        result = Evaluation(config, world, Progress(speaks=world.is_main, file=sys.stderr)).go()
-        if world.is_main:
-            for name, value in result["metrics"].items():
-                print(f"{printable(name):<22} {value:.6g}")
-            print(f"written to {printable(config.run / FOLDER)}", flush=True)
+        with progress.doing("loading PyTorch", at_once="torch" not in sys.modules):
+            from trainer.evaluation.command import main as evaluate
+    except BaseException:
+        progress.close()
+        raise
+    evaluate(words, program, progress)
+
+
+def check(words: list[str], program: str | None) -> None:
+    """End the program where the command line is wrong, or names no run."""
+    from trainer.evaluation.options import DESCRIPTION, EvaluateConfig
+
+    try:
+        read_run(parse(EvaluateConfig, words, DESCRIPTION, program).run)
     except UserError as error:
-        if world is None or world.is_main:
-            print(f"error: {error}", file=sys.stderr)
-        code = 2
-    except SystemExit as ended:  # by the command line: --help, or an unknown flag
-        code = ended.code if isinstance(ended.code, int) else 2
-    except KeyboardInterrupt:
-        code = 130
-    leave(world, code)
+        fail(str(error))
 
 
 if __name__ == "__main__":

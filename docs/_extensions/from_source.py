@@ -105,7 +105,7 @@ def options_of(module: str, name: str) -> Iterator[tuple[str, str, str, str]]:
 
 OTHER_OPTIONS = {
     "run": ("trainer.config", "RunConfig"),
-    "evaluate": ("trainer.evaluation.evaluation", "EvaluateConfig"),
+    "evaluate": ("trainer.evaluation.options", "EvaluateConfig"),
 }
 
 

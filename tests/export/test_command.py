@@ -1,6 +1,7 @@
 """The command as people run it: a run or a bare file in, files that open elsewhere out, one line for every mistake."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_a_run_becomes_two_files_that_know_where_they_come_from(
     printed = capsys.readouterr()
     assert [line.split(":")[0] for line in printed.out.splitlines()] == [str(out), str(tmp_path / "cats.encoder.onnx")]
     assert "max difference" in printed.out
-    assert printed.err == ""
+    assert all(line.startswith(f"exporting {run}: ") for line in printed.err.splitlines()), "while it takes long"
     card = card_of(out)
     assert (card.family, card.name, card.licence, card.data) == ("vae", "猫", "CC-BY-4.0", "cats.npy")
     assert card.training["run"] == "abc"
@@ -174,11 +175,13 @@ def test_mistakes_are_one_line(run: Path, bare: Path, tmp_path: Path, capsys: py
 
 
 @pytest.mark.slow  # imports torch anew
-def test_the_module_runs_and_says_nothing_but_its_result(bare: Path, tmp_path: Path) -> None:
+def test_the_module_runs_and_says_what_it_does_and_its_result(bare: Path, tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "export", str(bare), "--family", "vae", "-o", "red.onnx", "--precision", "int8"]
     done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    assert done.stderr == ""
+    loading, *working = done.stderr.splitlines()
+    assert loading == "loading PyTorch"
+    assert all(re.fullmatch(r"(loading PyTorch|exporting \S+): \d+ s", line) for line in working), done.stderr
     assert len(done.stdout.splitlines()) == 2
     assert "int8: max levels" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["red.encoder.onnx", "red.onnx"]

@@ -17,7 +17,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from launch_words import split
 
 from trainer.command_line import parse
-from trainer.evaluation.evaluation import EvaluateConfig
+from trainer.evaluation.options import EvaluateConfig
 from trainer.families import load_family
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -26,10 +26,11 @@ if script.endswith(".py"):
 else:
     runpy.run_module(script, run_name="__main__")
 """
+RUN = "tests/fixtures/v0_1/runs/vae"  # a path is looked at before torch is imported
 COMMANDS = [
     *([f"trainer/{path.name}"] for path in sorted((ROOT / "trainer").glob("train_*.py"))),
-    ["trainer/evaluate.py", "RUN"], ["trainer.evaluate", "RUN"], ["export", "RUN", "-o", "model.onnx"],
-    ["utsuroi", "train", "vae"], ["utsuroi", "evaluate", "RUN"], ["utsuroi", "export", "RUN", "-o", "model.onnx"],
+    ["trainer/evaluate.py", RUN], ["trainer.evaluate", RUN], ["export", RUN, "-o", "model.onnx"],
+    ["utsuroi", "train", "vae"], ["utsuroi", "evaluate", RUN], ["utsuroi", "export", RUN, "-o", "model.onnx"],
 ]  # fmt: skip
 
 

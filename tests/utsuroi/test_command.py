@@ -99,7 +99,7 @@ def test_each_command_names_itself_as_it_was_called(
     assert (code, out[: len(usage)]) == (0, usage)
 
 
-@pytest.mark.parametrize(("words", "module"), [(["train", "dcgan"], "loop"), (["evaluate"], "evaluate")])
+@pytest.mark.parametrize(("words", "module"), [(["train", "dcgan"], "loop"), (["evaluate"], "evaluation.command")])
 def test_trainings_name_themselves_as_they_were_called(
     words: list[str], module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,7 +120,8 @@ def test_an_unknown_word_is_refused_with_those_that_are_known(
 
 @pytest.mark.parametrize(
     ("words", "near"),
-    [(["trian"], "train"), (["train", "vea"], "vae"), (["view", "gird"], "grid"), (["data", "craete"], "create"),
+    [(["trian"], "train"), (["train", "vea"], "vae"), (["train", "VAE"], "vae"), (["view", "gird"], "grid"),
+     (["data", "craete"], "create"),
      (["runs", "--sort", "scores"], "score"), (["export", "x", "-o", "x.onnx", "--famly=vae"], "--family")],
 )  # fmt: skip
 def test_a_mistyped_word_is_told_what_is_near_it(
@@ -139,7 +140,7 @@ def test_view_plays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [("train", "vae"), ("export", "r", "-o", "x.onnx"), ("evaluate", "r")])
 def test_what_needs_torch_says_so_in_one_line(words: tuple[str, ...], tmp_path: Path) -> None:
-    (tmp_path / "r").mkdir()
+    write_run(tmp_path / "r")
     hidden = f"import sys; sys.modules['torch'] = None; sys.modules['tyro'] = None; {CODE}"
     done = run(*(tmp_path / word if word == "r" else word for word in words), code=hidden)
     assert (done.returncode, done.stdout) == (2, ""), done
@@ -147,6 +148,16 @@ def test_what_needs_torch_says_so_in_one_line(words: tuple[str, ...], tmp_path: 
     program = "utsuroi train vae" if words[0] == "train" else f"utsuroi {words[0]}"
     assert done.stderr.startswith(f"error: {program} needs torch")
     assert "pip install -e" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("export", "x", "-o", "x.onnx"), ("evaluate", "x")])
+def test_what_is_no_run_is_said_before_torch_is_loaded(words: tuple[str, ...], tmp_path: Path) -> None:
+    for folder in (tmp_path / "x", tmp_path):
+        code = f"import atexit; atexit.register(lambda: print('torch' in sys.modules)); {CODE}"
+        done = run(*(folder if word == "x" else word for word in words), code=code)
+        assert (done.returncode, done.stdout) == (2, "False\n"), done
+        assert done.stderr.startswith(f"error: {folder}: ")
+        assert done.stderr.count("\n") == 1
 
 
 def test_commands_without_torch_do_not_import_it(runs: Path) -> None:

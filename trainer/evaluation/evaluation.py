@@ -6,18 +6,15 @@ Batches are the same whatever the number of ranks, which divide them among thems
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from tyro.conf import Positional
 
 from trainer import metrics
-from trainer.config import check, least
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
@@ -27,6 +24,7 @@ from trainer.data.batches.dataset import ImageDataset, Windows
 from trainer.data.batches.stream import ordered
 from trainer.distributed import World, seed_step
 from trainer.evaluation.features import fit, open_features, open_network
+from trainer.evaluation.options import EvaluateConfig
 from trainer.family import Batch, Crops, Pairs
 from trainer.log import contact_sheet, write_image
 from trainer.progress import Progress
@@ -39,48 +37,6 @@ SHOWN = 12  # samples with their neighbours, and images with their reconstructio
 SHEET = 64  # samples shown on their sheet
 SEARCHED = 1024  # training images searched at once
 SMALL_PX = 32  # images are compared with the training set at this size at most
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
-    """Options of trainer/evaluate.py."""
-
-    run: Positional[Path]
-    """Folder of the run."""
-    data: str = ""
-    """Images that the run has not seen, as --data of training; empty: those that the run held out."""
-    condition: str = ""
-    """Conditions of --data for a run that learnt from pairs, as --condition of training; empty: those of the run."""
-    weights: str = "best"
-    """Checkpoint: best, last, or a step."""
-    samples: Annotated[int, least(0)] = 2000
-    """Samples to draw; 0: none."""
-    features: str = "inception"
-    """Feature extractor for distances between sets: inception, an .onnx file, the run of a classifier, or none."""
-    inception: Path | None = None
-    """Local Inception weights: those of 2015 that published distances use, or torchvision's; unset: downloaded."""
-    classifier: Path | None = None
-    """Classifier of the samples: a run, or an .onnx file with a score a class. Gives the entropy of their classes, and
-    the accuracy of labels where the family has any."""
-    memorised: bool = True
-    """Search the training set for the nearest neighbours of each sample, to find copies."""
-    batch_size: Annotated[int, least(1)] = 64
-    """Images per batch and process."""
-    seed: int = 0
-    """Seed of the samples, and of the subsets of the kernel distance."""
-    bgr: bool = False
-    """The .npy file of --data is in blue-green-red order."""
-    memory: Annotated[float, least(0)] = 4.0
-    """GiB of u8 images kept in memory; larger sets are read from disk."""
-    threads: Annotated[int, least(0)] = 0
-    """CPU threads per process; 0: the cores of this machine divided by its processes."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device to compute on; naming one that is missing is an error."""
-    processes: Annotated[int, least(0)] = 0
-    """Processes that there must be; 0: as many as the launcher was asked for."""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 class Evaluation:
@@ -103,9 +59,14 @@ class Evaluation:
         asked = config.classifier if self.generates else None
         self.classifier = None if asked is None else open_network(asked, world.device, "classifier")
         if self.features is not None:
-            for found, what in ((len(self.indices), self.name), (config.samples, "--samples")):
+            own = f"held-out images (--hold-out {self.family.config.hold_out} of {config.run})"
+            for found, what in (
+                (len(self.indices), f"{self.name}: {len(self.indices)} {'images' if config.data else own}"),
+                (config.samples, f"--samples: {config.samples} images"),
+            ):
                 if found < LEAST:
-                    raise UserError(f"{what}: {found} images, expected at least {LEAST} to compare sets")
+                    way = "name more images with --data, or give --features none" if what[:2] != "--" else "draw more"
+                    raise UserError(f"{what}, expected at least {LEAST} to compare sets: {way}")
         self.sheets: dict[str, np.ndarray] = {}
 
     def open_data(self) -> tuple[ImageDataset, np.ndarray]:

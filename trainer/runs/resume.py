@@ -30,6 +30,7 @@ from trainer.distributed import World, seed_step
 from trainer.family import DataSpec, Family, Nets
 from trainer.progress import Progress
 from trainer.runs import store
+from trainer.runs.record import known_run
 
 LEAST_IMAGES = 4  # to train on: fewer are a mistake in --data, not a set
 CLASSES_SHOWN = 8  # of the names, in messages
@@ -44,7 +45,7 @@ def with_fit(config: RunConfig) -> Any:
     """The options with ``fit``, where they leave it open, as the run in the folder has it. Raises ``UserError``."""
     if config.fit != "auto":
         return config
-    known = store.known_run(config.out)
+    known = known_run(config.out)
     return dataclasses.replace(config, fit=known["config"]["fit"] if known else "crop")
 
 
@@ -82,7 +83,7 @@ def set_up(
 def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]) -> Path | None:
     """Choose the checkpoint to resume from, or ``None``; damaged ones are named and set aside. Raises ``UserError``
     where the folder holds another run, and ``OSError``."""
-    known = store.known_run(config.out)
+    known = known_run(config.out)
     path, complaints = checkpoint.newest_intact(config.out)
     if known is not None:
         saved = checkpoint.origin_of(path) if path is not None else Origin()
@@ -176,7 +177,7 @@ def in_words(start: State, before: Origin, now: Origin, config: RunConfig, world
 def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str, Any], **resumed: Any) -> Origin:
     """Write config.json: what the run is, and each time that it began or ``resumed``: at which step, and on what.
     Raises ``OSError``."""
-    known = store.known_run(config.out) or {"run_id": uuid.uuid4().hex}
+    known = known_run(config.out) or {"run_id": uuid.uuid4().hex}
     before = known.get("resumes", known.get("starts", []))  # version 0.1: starts
     threads = torch.get_num_threads() if resumed["device"] == "cpu" else 0
     time_now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from trainer import checkpoint
 from trainer.checkpoint import AVERAGED, NETS, OPTIMIZERS, Origin, State
-from trainer.config import BEFORE, from_json
+from trainer.config import from_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.family import BaseRun, DataSpec, Family, Nets
+from trainer.runs.record import read_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,27 +136,6 @@ def keep_base(family: Family, run: Path) -> None:
     origin = Origin(run=found.run["run_id"], config=found.run["config"], versions=found.run.get("versions", {}))
     save(kept, found.state, state_dicts(found.nets), state_dicts(found.nets), {}, origin)
     replace_bytes(kept / "config.json", json.dumps(found.run, indent=1).encode())  # last: the copy is whole
-
-
-def read_run(run: Path) -> dict[str, Any]:
-    """Read config.json of a run. Raises ``UserError``."""
-    file = run / "config.json"
-    try:
-        values = json.loads(file.read_bytes())
-    except OSError as error:
-        inside = [str(config.parent) for config in sorted(run.glob("*/config.json"))[:3]]
-        runs = f"; runs in it: {', '.join(inside)}" if inside else ""
-        raise UserError(f"{run}: not a run: {file.name}: {error.strerror}{runs}") from None
-    except ValueError as error:
-        raise UserError(f"{file}: not JSON: {error}") from None
-    if not isinstance(values, dict) or not {"family", "config", "spec", "run_id"} <= values.keys():
-        raise UserError(f"{file}: expected family, config, spec and run_id")
-    return {**values, "config": {**BEFORE, **dict(values["config"])}}
-
-
-def known_run(run: Path) -> dict[str, Any] | None:
-    """config.json of a run; ``None`` where there is none yet. Raises ``UserError``."""
-    return read_run(run) if (run / "config.json").exists() else None
 
 
 def family_class(name: str, run: Path) -> type[Family]:

@@ -22,8 +22,9 @@ from trainer import metrics
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.distributed import World
-from trainer.evaluation.evaluation import EvaluateConfig, Evaluation, same_classes
+from trainer.evaluation.evaluation import Evaluation, same_classes
 from trainer.evaluation.features import Repooled, fit, load_inception, open_onnx
+from trainer.evaluation.options import EvaluateConfig
 from trainer.families.classifier import Classifier
 from trainer.families.vae import VAE
 from trainer.loop import train
@@ -273,10 +274,17 @@ def test_mistakes_are_one_line(
     np.save(tmp_path / "large.npy", np.repeat(cats[:20], 2, 1))
     np.save(tmp_path / "grey.npy", cats[:20, ..., :1])
     features = str(folder / "blocks.onnx")
-    assert "3 images, expected at least 10" in mistake(
-        world, run=vae, data=str(tmp_path / "three.npy"), features=features
+    assert (
+        "three.npy: 3 images, expected at least 10 to compare sets: name more images with --data, or give"
+        in mistake(world, run=vae, data=str(tmp_path / "three.npy"), features=features)
     )
-    assert "--samples: 5 images, expected at least 10" in mistake(world, run=vae, samples=5, features=features)
+    monkeypatch.setattr("trainer.evaluation.evaluation.LEAST", 31)
+    message = mistake(world, run=vae, features=features)
+    assert f"cats.npy: 30 held-out images (--hold-out 4 of {vae}), expected at least 31" in message
+    monkeypatch.undo()
+    assert "--samples: 5 images, expected at least 10 to compare sets: draw more" in mistake(
+        world, run=vae, samples=5, features=features
+    )
     message = mistake(world, run=vae, data=str(tmp_path / "large.npy"))
     assert message.endswith("holds images of 16x32 px, 3 channel(s), expected the run's 16x16 px, 3 channel(s)")
     assert "1 channel(s), expected the run's" in mistake(world, run=vae, data=str(tmp_path / "grey.npy"))
@@ -327,9 +335,8 @@ def test_the_command_says_what_is_wrong_with_code_2(vae: Path, capfd: pytest.Cap
     command = [sys.executable, str(ROOT / "trainer" / "evaluate.py"), str(vae), "--weights", "12", "--device", "cpu"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 2
-    assert done.stderr.strip().splitlines() == [
-        f"error: {vae}: --weights is 12, expected best, last or one of the steps 30"
-    ]
+    said = [line for line in done.stderr.splitlines() if not line.startswith(("loading PyTorch", "starting"))]
+    assert said == [f"error: {vae}: --weights is 12, expected best, last or one of the steps 30"]
 
 
 @pytest.mark.parametrize("batch", ["n", 1, 4])
