@@ -31,7 +31,7 @@ OWN_WORDS = re.compile(
     r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|faceless|alpha|count|seed|"
     r"len\(skipped\) - faceless \+ unplaced|found|"
     r"missing|number|method|pieces|"
-    r"threads|ranks|at|name|shown|text|message|title|what|MODEL|rate|several|note|others|time\.strftime.*|"
+    r"threads|ranks|at|name|shown|text|message|title|what|MODEL|_NOTHING|smaller|rate|several|note|others|time\.strftime.*|"
     r"command\[0\]|error\.strerror|time\.monotonic.*"
 )
 PRINTERS = {"print", "tqdm.write", "sys.stderr.write", "sys.stdout.write"}

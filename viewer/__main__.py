@@ -55,7 +55,7 @@ def _run(mode: Mode, options: Any) -> int:
             if options.without_screen:
                 mode.write(options)
             else:
-                if options.record is not None and os.path.isfile(options.record):
+                if options.record is not None and os.path.isfile(options.record):  # noqa: PTH113  no for a long name
                     check_free(options.record, options.force)
                 session = mode.open(options)
                 from viewer.app import show

@@ -300,9 +300,9 @@ class Recorder(Display):
         size = self._path.stat().st_size
         if isinstance(encoder, _Gif) and size > _LARGE_GIF:
             name = printable(str(self._path))
-            line = f"{name}: {size / 1e6:.1f} MB; recorded as .webp or .mp4 it takes a small part of that"
+            smaller = "recorded as .webp or .mp4 it takes a small part of that"
             with contextlib.suppress(OSError):  # nobody may be listening
-                print(line, file=sys.stderr, flush=True)
+                print(f"{name}: {size / 1e6:.1f} MB; {smaller}", file=sys.stderr, flush=True)
 
     def _discard(self) -> None:
         """Forget it all; an older file stays as it was."""
