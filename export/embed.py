@@ -60,10 +60,8 @@ def directions_for(card: Card, path: Path, name: str) -> Named:
     read = read_directions(path, card.latent.size)
     if strangers := read.strangers(card.training):
         others = printable(", ".join(strangers), 200)
-        print(
-            f"warning: {printable(path)}: found in another model, may mean nothing in this one: {others}",
-            file=sys.stderr,
-        )
+        where = f"warning: {printable(path)}"
+        print(f"{where}: found in another model, may mean nothing in this one: {others}", file=sys.stderr)
     return read
 
 

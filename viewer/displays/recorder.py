@@ -31,7 +31,7 @@ _WEBP_QUALITY: Final = 90
 _TRANSPARENT: Final = 255  # number of the colour of a GIF that lets through what was there
 _GIF_TOLERANCE: Final = 5  # levels by which a pixel of a GIF must come nearer for it to be drawn anew
 _PALETTE_SLACK: Final = 1.1  # times the error that a palette may have before there is another one
-_LARGE_GIF: Final = 4_000_000  # bytes, from which on another format is worth a word
+_LARGE_GIF: Final = 4.0  # MB, from which on another format is worth a word
 
 
 class _Encoder(ABC):
@@ -297,12 +297,12 @@ class Recorder(Display):
 
     def _say_size(self, encoder: _Encoder) -> None:
         """Name a smaller format where a GIF became large."""
-        size = self._path.stat().st_size
+        size = self._path.stat().st_size / 1e6  # MB
         if isinstance(encoder, _Gif) and size > _LARGE_GIF:
             name = printable(str(self._path))
             smaller = "recorded as .webp or .mp4 it takes a small part of that"
             with contextlib.suppress(OSError):  # nobody may be listening
-                print(f"{name}: {size / 1e6:.1f} MB; {smaller}", file=sys.stderr, flush=True)
+                print(f"{name}: {size:.1f} MB; {smaller}", file=sys.stderr, flush=True)
 
     def _discard(self) -> None:
         """Forget it all; an older file stays as it was."""

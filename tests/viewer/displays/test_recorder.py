@@ -77,7 +77,7 @@ def test_a_gif_gets_other_colours_where_the_old_ones_do_not_serve(tmp_path: Path
 def test_a_large_gif_is_said_to_be_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(recorder, "_LARGE_GIF", 1000)
+    monkeypatch.setattr(recorder, "_LARGE_GIF", 0.001)
     for suffix in (".webp", ".gif"):
         record(tmp_path / f"film{suffix}", drawn(3))
         said = capsys.readouterr().err
