@@ -67,7 +67,7 @@ def save(image: Image.Image, name: str) -> None:
 def recorded(folder: Path, *words: str) -> Image.Image:
     """The last frame of the viewer."""
     path = folder / "frame.png"
-    viewer(*words, "--record", str(path))
+    viewer(*words, "--record", str(path), "--force")
     return Image.open(path)
 
 
