@@ -150,18 +150,21 @@ def _upright(text: str, colour: Colour, ground: bytes, scale: float) -> Image:
     return np.ascontiguousarray(np.rot90(flat))
 
 
-def fitted(text: str, room: float, scale: float = 1.0) -> str:
-    """As much of the text as fits into so many pixels, two dots for the rest."""
-    if text_width(text, scale) <= room:
+def fitted(text: str, room: float, scale: float = 1.0, grain: int = 1) -> str:
+    """As much of the text as fits into so many pixels, two dots for the rest. ``grain``: as for ``text_width``."""
+    if text_width(text, scale, grain) <= room:
         return text
-    while len(text) > 1 and text_width(text + "..", scale) > room:
+    while len(text) > 1 and text_width(text + "..", scale, grain) > room:
         text = text[:-1]
     return text + ".."
 
 
 @lru_cache(maxsize=256)
-def text_width(text: str, scale: float = 1.0) -> int:
-    """Of a line of text, in pixels. ``scale``: how many times as large as usual."""
+def text_width(text: str, scale: float = 1.0, grain: int = 1) -> int:
+    """Of a line of text, in pixels. ``scale``: how many times as large as usual. ``grain``: frame pixels of a
+    terminal's cell, which a character takes there; 1: it is drawn."""
+    if grain > 1:
+        return len(text) * grain
     return int(cv2.getTextSize(text, FONT, FONT_SCALE * scale, _thickness(scale))[0][0])
 
 

@@ -15,8 +15,9 @@ from viewer.modes.compare import views
 from viewer.modes.compare.figures import Figures, Measuring
 from viewer.modes.compare.makers import Made, Maker, Photos, exact_latents, input_image, together
 from viewer.modes.compare.options import BINDINGS, Options
-from viewer.modes.compare.starting import Comparison, begin, notes_of
+from viewer.modes.compare.starting import Comparison, begin, notes_of, sheets_of
 from viewer.modes.compare.state import CompareState, Page, Zoom
+from viewer.room import Room
 from viewer.sessions.classes import class_words
 from viewer.sessions.replay import signed_by_all
 from viewer.sessions.session import Session, check_saved_size
@@ -24,7 +25,6 @@ from viewer.sheet import Sheet
 
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
 _WHOLE: Final = Zoom()
-_SHOWN_FIGURES: Final = 3  # in the line of text
 
 Cells = list[list[Image | None]]  # of each comparison, of each column
 
@@ -60,16 +60,26 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
         self._late = False  # the page is shown half done
         self._version = 0  # of what is shown
         self._canvas: tuple[object, Image] | None = None  # the last sheet that was drawn, and what it shows
-        self._headed = True  # the last frame had names above the sheet
+        self._strip = True  # the last frame had a strip of text
+        self._tilings = comparison.tilings
         super().__init__(" | ".join(maker.model.name for maker in self.makers), state, folder)
         notes = notes_of(self.makers, state)
         if notes:
             self.notify("; ".join(notes), seconds=8.0)
 
     def _handle(self, event: Event) -> None:
-        if event.x >= 0 and self._headed and self.state.view != "figures":
-            event = replace(event, y=event.y - views.HEADER)
+        if event.x >= 0 and self.state.view != "figures":
+            event = replace(event, y=event.y - self._header)
         super()._handle(event)
+
+    def _lay_out(self, room: Room) -> bool:
+        sheets = sheets_of(self._tilings, room._replace(height=room.height - views.line_height(room)))
+        state, count = self.state, sheets[0].count
+        selected = state.first + state.cursor  # stays what it is, where images go in
+        first = selected // count * count if state.mode == "images" else 0
+        state = replace(state, sheets=sheets, first=first, cursor=min(selected - first, count - 1))
+        self.state = replace(state.shown(state.view), zoom=state.zoom)
+        return True
 
     # Making.
 
@@ -134,27 +144,37 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
     # Showing.
 
     def frame(self, strip: bool = True) -> Frame:
-        """The frame to show now, with a strip of text below the images, and names above them, or without."""
-        self._headed = strip
+        """The frame to show now, with a strip of text below the images or without."""
+        self._strip = strip
         return super().frame(strip)
+
+    @property
+    def _header(self) -> int:
+        """Pixels above the sheet, for the names of what is compared: for the text of a frame, or of a display."""
+        return views.line_height(self.room) if self._strip or self.room is not None else 0
 
     def _screen(self) -> render.Image:
         state = self.state
         if state.view == "figures":
             names = [state.columns[place] for place in range(self._inputs, len(state.columns))]
             figures = self._figures or Figures((), "to come")
-            return views.table(figures, names, *self._least_size())
+            return views.table(figures, names, *self._least_size(), self.room)
         canvas = self._sheet().copy()
         if state.sheet.count > 1:
             left, top = state.sheet.corner(state.cursor)
-            render.outline(canvas, left, top, state.sheet.cell_width, state.sheet.cell_height)
-        if self._headed:
-            canvas = stacked(views.header(state), canvas)
-        return views.widened(canvas)
+            inside = 2 if self._text_scale >= 1 else 0  # as in all modes
+            outside = max(state.sheet.gap, 2)
+            render.outline(canvas, left, top, state.sheet.cell_width, state.sheet.cell_height, outside, inside)
+        if self._header:
+            canvas = stacked(views.header(state, self.room), canvas)
+        return views.widened(canvas, self.room)
 
     def _least_size(self) -> tuple[int, int]:
+        if self.room is not None:
+            width, height = self.room.images
+            return height, width
         sheet = self.state.sheet
-        return sheet.height + views.HEADER * self._headed, sheet.width
+        return sheet.height + self._header, sheet.width
 
     def _sheet(self) -> Image:
         """The comparisons on their sheet, without a cursor; drawn again where something has changed."""
@@ -178,6 +198,7 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
             self._save_figures()
             return
         numbers = list(page.numbers) if whole else [state.cursor]
+        gap = self._tilings[0].gap if whole else 0
         ready = page == self._asked and self._there
         there = [list(self._coming[number]) for number in numbers] if ready else None
 
@@ -186,14 +207,14 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
             images = [image for images in cells for image in images if image is not None]
             height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
             sheet = state.sheet if whole else Sheet(1, 1, 0, 0, 0)
-            native = replace(sheet, cell_width=width * state.across, cell_height=height)
+            native = replace(sheet, cell_width=width * state.across, cell_height=height, gap=gap)
             check_saved_size(native.width, native.height)
             canvas = render.blank(native)
             for place, one in enumerate(cells):
                 left, top = native.corner(place)
                 cell = views.cell(state, one, height, width, _WHOLE)
                 canvas[top : top + height, left : left + cell.shape[1]] = cell
-            recipe = self._recipe(state, page, None if whole else numbers[0])
+            recipe = self._recipe(state, page, gap, None if whole else numbers[0])
             return self._written(canvas, recipe)
 
         self._have_saved(job)
@@ -209,11 +230,11 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
             self.notify("figures can be saved when they are there")
             return
         names = list(self.state.columns[self._inputs :])
-        picture = views.table(figures, names, *self._least_size())
+        image = views.table(figures, names)
         known = {} if self.measuring is None else self.measuring.settings
         files = [model.path.name for model in self._models]
         recipe = {"mode": "compare figures", **known, **figures.as_json(names, files)}
-        self._have_saved(lambda: self._written(picture, recipe))
+        self._have_saved(lambda: self._written(image, recipe))
 
     @property
     def _models(self) -> list[Model]:
@@ -234,7 +255,7 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
                 cells[numbers.index(number)][place + self._inputs] = image
         return cells
 
-    def _recipe(self, state: CompareState, page: Page, number: int | None) -> Mapping[str, Any]:
+    def _recipe(self, state: CompareState, page: Page, gap: int, number: int | None) -> Mapping[str, Any]:
         """What a page follows from, or one comparison of it, and how it is shown."""
         shown = number
         if page.photos and number is not None:  # it is the same among any others
@@ -243,7 +264,7 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
             page = replace(page, rows=1, columns=1, photos=(page.photos[number],), classes=classes)
             shown = 0
         recipe: dict[str, Any] = {"mode": f"compare {page.mode}", "view": state.view, "seed": page.seed}
-        recipe |= {"rows": page.rows, "cols": page.columns, "gap": state.sheet.gap if number is None else 0}
+        recipe |= {"rows": page.rows, "cols": page.columns, "gap": gap}
         if state.kind == "denoiser":
             recipe |= {"steps": page.level, "sampler": self.makers[0].sampler}
         elif state.kind == "generator":
@@ -267,10 +288,10 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
 
     def _status(self) -> tuple[str, ...]:
         state = self.state
-        words: tuple[str, ...] = () if self._headed or state.view == "side" else tuple(views.captions(state))
         if state.view == "figures":
-            return self._figure_words()
-        if state.view == "difference" and self._headed:
+            return ("figures", self._figures.progress if self._figures is not None else "to come")
+        words: tuple[str, ...] = ()
+        if state.view == "difference":
             words += (f"differences x{state.factor}: white is {255 // state.factor} levels",)
         if page := state.page.photos:
             words += (printable(self.photos.paths[page[state.cursor]].name, 40),)
@@ -295,16 +316,6 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
         if not measured and self._worker.busy:
             words += ("measuring",)
         return words
-
-    def _figure_words(self) -> tuple[str, ...]:
-        """The progress, or the first figures, for displays too coarse for a table."""
-        figures = self._figures
-        if figures is None or not figures.finished or self._headed:
-            return ("figures", figures.progress if figures is not None else "to come")
-        rows = figures.rows[:_SHOWN_FIGURES]
-        return tuple(
-            f"{row.name} " + " ".join("-" if value is None else row.text(value) for value in row.values) for row in rows
-        )
 
     def _situation(self) -> Mapping[str, object]:
         state = self.state

@@ -16,13 +16,14 @@ from viewer.modes.compare.options import Options
 from viewer.modes.compare.state import INPUT, LARGEST_AMPLIFICATION, MODES, VIEWS, CompareState, Mode
 from viewer.modes.compare.views import letter
 from viewer.options import model_threads, with_saved
+from viewer.room import Room, Tiling
 from viewer.sessions.classes import NO_CLASSES, Classes, find_label
 from viewer.sessions.denoiser import NO_CLASS
 from viewer.sessions.generator_page.session import LARGEST_TRUNCATION, TRUNCATION_STEPS
 from viewer.sessions.headless import readable
 from viewer.sessions.replay import SavedRecipe, read_saved
 from viewer.sessions.sampling import USUAL_STEPS, Settings
-from viewer.sheet import fitting_sheet
+from viewer.sheet import Sheet
 
 _ACROSS: Final = {"generator": 8, "translator": 4, "denoiser": 6}  # images beside each other, by default
 _ROWS: Final = {"generator": 4, "translator": 2, "denoiser": 3}
@@ -36,6 +37,7 @@ class Comparison:
     makers: Sequence[Maker]
     photos: Photos
     measuring: Measuring | None
+    tilings: tuple[Tiling, Tiling]  # with all beside each other in a cell, and with one image in a cell
 
 
 def begin(options: Options) -> tuple[Comparison, CompareState]:
@@ -64,7 +66,7 @@ def begin(options: Options) -> tuple[Comparison, CompareState]:
             measuring = open_measuring(
                 makers, options.data, options.pairs, network, bgr=options.bgr, count=options.count, seed=options.seed
             )
-    comparison = Comparison(makers, makers[0].photos, measuring)
+    comparison = Comparison(makers, makers[0].photos, measuring, tilings_of(makers, options))
     return comparison, first_state(comparison, options, saved)
 
 
@@ -96,17 +98,6 @@ def first_state(comparison: Comparison, options: Options, saved: SavedRecipe | N
     mode: Mode = "images" if photos.paths else "random"
     columns = [f"{letter(place)} {name}" for place, name in enumerate(names_of(models))]
     columns = ([INPUT] if photos.paths else []) + columns
-    count = len(photos.paths)
-    default = max((_ACROSS[kind] if mode != "images" else _ACROSS["translator"]) // len(columns), 1)
-    most_rows = _ROWS[kind] if mode != "images" else _ROWS["translator"]
-    cols = options.cols or (min(default, count) if count else default)
-    rows = options.rows or (min(-(-count // cols), most_rows) if count else most_rows)
-    height, width = _largest_size(makers, photos)
-    across = len(columns)
-    sheets = (
-        fitting_sheet(rows, cols, height, width, options.scale, across=across),
-        fitting_sheet(rows, cols, height, width, options.scale or min(1100 / (cols * width), 800 / (rows * height), 8)),
-    )
     first_model = len(columns) - len(models)
     level, most = TRUNCATION_STEPS, LARGEST_TRUNCATION
     if kind == "denoiser":
@@ -114,7 +105,7 @@ def first_state(comparison: Comparison, options: Options, saved: SavedRecipe | N
         most = min(len(maker.denoiser.schedule["alpha_bar"]) for maker in makers if isinstance(maker, DenoiserMaker))
         level = min(options.steps or USUAL_STEPS[sampler], most)
     state = CompareState(
-        sheets[0],
+        (sheets := sheets_of(comparison.tilings))[0],
         kind=kind,
         columns=tuple(columns),
         sheets=sheets,
@@ -123,7 +114,7 @@ def first_state(comparison: Comparison, options: Options, saved: SavedRecipe | N
         most_level=most,
         pair=(first_model, first_model + 1),
         amplification=options.amplify.bit_length() - 1,
-        photos=count,
+        photos=len(photos.paths),
         seed=options.seed,
         classes=_classes(models, options.label, saved),
         has_latent=mode != "images" or any(maker.has_latent for maker in makers if kind == "translator"),
@@ -131,6 +122,28 @@ def first_state(comparison: Comparison, options: Options, saved: SavedRecipe | N
     )
     state = replace(state, cursor=0).shown(options.view)
     return state if saved is None else _returned(state, saved)
+
+
+def tilings_of(makers: Sequence[Maker], options: Options) -> tuple[Tiling, Tiling]:
+    """How large the images are and how many, beside each other and alone in a cell."""
+    photos = makers[0].photos
+    kind, count = makers[0].model.kind if not photos.paths else "translator", len(photos.paths)
+    across = len(makers) + (count > 0)
+    usual = max(_ACROSS[kind] // across, 1)
+    columns = options.cols or (min(usual, count) if count else usual)
+    most = min(_ROWS[kind], columns + 1)  # else images that are alone in a cell would make a narrow page
+    rows = options.rows or (min(-(-count // columns), most) if count else most)
+    height, width = _largest_size(makers, photos)
+    alone = min(1100 / (columns * width), 800 / (rows * height), 8)
+    side = Tiling(height, width, options.rows, options.cols, (rows, columns), options.scale, across=across)
+    return side, side._replace(across=1, without_room=alone)
+
+
+def sheets_of(tilings: tuple[Tiling, Tiling], room: Room | None = None) -> tuple[Sheet, Sheet]:
+    """The sheets for a display, or for none, of one number of rows and of columns. Raises ``UserError``."""
+    side, alone = tilings
+    sheet = side.sheet(room)
+    return sheet, alone._replace(rows=sheet.rows, columns=sheet.columns).sheet(room)
 
 
 def _largest_size(makers: Sequence[Maker], photos: Photos) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Draw a comparison: images beside each other, on either side of a divider, or their differences; and figures. Pure
 functions on arrays."""
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,15 +12,15 @@ from viewer import render
 from viewer.files.png import Image
 from viewer.files.resizing import resize, resize_nearest
 from viewer.frame import plots
-from viewer.labels import TEXT, Colour, Frame, fitted, frame_of, labels_of, text_width, write
+from viewer.labels import TEXT, Anchor, Colour, Frame, fitted, frame_of, labels_of, text_width, write
 from viewer.modes.compare.figures import Figures
 from viewer.modes.compare.state import CompareState, Zoom
+from viewer.room import Room
 
-HEADER: Final = 24  # pixels above the sheet, for the names of what is compared
-_LINE: Final = 24  # pixels of a line of the table of figures
-_LABELS: Final = 250  # pixels of its first column
-_COLUMN: Final = 110  # pixels of the others, at least; at most twice as many
+HEADER: Final = 24  # pixels of a line of names or figures
+_COLUMN: Final = 80  # pixels of a column of figures, at least; at most twice as many
 _MARGIN: Final = 14
+_GAP: Final = 12  # between columns
 _BEST: Final = render.TONES["notice"]
 
 
@@ -94,12 +95,15 @@ def _divided(left: Image, right: Image, divider: float) -> Image:
     return frame
 
 
-def widened(image: Image) -> Image:
-    """An image with paper on its right, so that the line of text below it says enough."""
-    room = render.LEAST_WIDTH - image.shape[1]
-    if room <= 0:
+def widened(image: Image, room: Room | None = None) -> Image:
+    """An image with paper on its right, so that the strip of text below it says enough."""
+    least = render.LEAST_WIDTH
+    if room is not None:
+        least = min(round(least * room.text), room.width) if room.strip else 0
+    more = least - image.shape[1]
+    if more <= 0:
         return image
-    return frame_of(np.concatenate([image, _paper(image.shape[0], room)], axis=1), labels_of(image))
+    return frame_of(np.concatenate([image, _paper(image.shape[0], more)], axis=1), labels_of(image))
 
 
 def _paper(height: int, width: int) -> Frame:
@@ -120,46 +124,67 @@ def captions(state: CompareState) -> Sequence[str]:
     ]
 
 
-def header(state: CompareState) -> Image:
-    """The names above the columns of the sheet, [HEADER, width, 3]."""
-    image = _paper(HEADER, state.sheet.width)
+def line_height(room: Room | None) -> int:
+    """Of a line of names or figures, in pixels; in a terminal that of a cell, which is twice as high as wide."""
+    if room is None:
+        return HEADER
+    return round(HEADER * room.text) if room.grain == 1 else 2 * room.grain
+
+
+def _letters(room: Room | None) -> tuple[float, int]:
+    """How large letters are: how many times as large as usual, and frame pixels of a cell."""
+    return (1.0, 1) if room is None else (room.text, room.grain)
+
+
+def header(state: CompareState, room: Room | None = None) -> Image:
+    """The names above the columns of the sheet, [line_height, width, 3]."""
+    scale, grain = _letters(room)
+    image = _paper(line_height(room), state.sheet.width)
     words = captions(state)
     for column in range(state.sheet.columns):
         for place, text in enumerate(words):
             area = state.tile(column, place)
-            room = area.width - 6
+            space = area.width - 6 * scale
             short = " | ".join(state.columns[one].split()[0] for one in state.pair) if state.view == "wipe" else text
-            shown = text if text_width(text) <= room else fitted(short, room)
-            write(image, area.left + area.width / 2, HEADER / 2, shown, anchor="middle")
+            shown = text if text_width(text, scale, grain) <= space else fitted(short, space, scale, grain)
+            write(image, area.left + area.width / 2, len(image) / 2, shown, anchor="middle")
     return image
 
 
-def table(figures: Figures, names: Sequence[str], height: int, width: int) -> Image:
-    """The figures of all models, the best of each line bright; at least so high and wide."""
-    lines = len(figures.rows) + len(figures.notes) + 3
-    frame = _paper(max(height, lines * _LINE + 2 * _MARGIN), max(width, _LABELS + _COLUMN * len(names) + 2 * _MARGIN))
-    column = min((frame.shape[1] - _LABELS - 2 * _MARGIN) // len(names), 2 * _COLUMN)
+def table(figures: Figures, names: Sequence[str], height: int = 0, width: int = 0, room: Room | None = None) -> Image:
+    """The figures of all models, the best of each line bright; at least so high and wide. ``room``: of the display,
+    whose text it has; of notes there are as many as it has room for."""
+    (scale, grain), line = _letters(room), line_height(room)
+    margin, gap = _MARGIN * scale, _GAP * scale
+    top = margin if grain == 1 else 0
+    least = max([_COLUMN * scale, *(text_width(row.text(value), scale, grain) + gap
+                                    for row in figures.rows for value in row.values if value is not None)])  # fmt: skip
+    better = [{"low": "less", "high": "more"}[row.best] for row in figures.rows]
+    for form in ("{} ({} is better)", "{} ({})", "{}"):  # as much as there is room for
+        first = [form.format(row.name, word) for row, word in zip(figures.rows, better, strict=True)]
+        labels = max((text_width(text, scale, grain) for text in first), default=0) + gap
+        wanted = math.ceil(labels + least * len(names) + 2 * margin)
+        if wanted <= (width or wanted):
+            break
+    lines = [*([""] * bool(figures.rows)), figures.progress, *figures.notes]
+    if room is not None:
+        lines = lines[: max(int((height - top) // line) - len(figures.rows) - 1, 0)]
+    whole = math.ceil((1 + len(figures.rows) + len(lines)) * line + 2 * top)
+    frame = _paper(max(height, whole), max(width, wanted, 0 if room is not None else render.LEAST_WIDTH))
+    column = min((frame.shape[1] - labels - 2 * margin) / len(names), 2 * _COLUMN * scale)
 
-    def put(line: float, place: int, text: str, colour: Colour = TEXT) -> None:
-        y = _MARGIN + (line + 0.5) * _LINE
-        if place < 0:
-            write(frame, _MARGIN, y, fitted(text, frame.shape[1] - 2 * _MARGIN), colour)
-        else:
-            right = _MARGIN + _LABELS + (place + 1) * column
-            write(frame, right, y, fitted(text, column - 12), colour, anchor="right")
+    def put(row: int, x: float, text: str, space: float, colour: Colour = TEXT, anchor: Anchor = "left") -> None:
+        write(frame, x, top + (row + 0.5) * line, fitted(text, space, scale, grain), colour, anchor)
 
-    for place, name in enumerate(names):
-        put(0, place, name)
-    line = 1.25
-    for row in figures.rows:
-        put(line, -1, f"{row.name} ({'less' if row.best == 'low' else 'more'} is better)", plots.FAINT)
+    rights = [margin + labels + (place + 1) * column for place in range(len(names))]
+    for name, right in zip(names, rights, strict=True):
+        put(0, right, name, column - gap, anchor="right")
+    for number, (row, text) in enumerate(zip(figures.rows, first, strict=True), 1):
+        put(number, margin, text, labels, plots.FAINT)
         best = row.best_places
         for place, value in enumerate(row.values):
-            text = "-" if value is None else row.text(value)
-            put(line, place, text, _BEST if place in best else TEXT)
-        line += 1
-    for text in (figures.progress, *figures.notes):
-        line += 0.25 if text == figures.progress else 0
-        put(line, -1, text, plots.FAINT)
-        line += 1
+            shown = "-" if value is None else row.text(value)
+            put(number, rights[place], shown, column, _BEST if place in best else TEXT, "right")
+    for number, text in enumerate(lines, 1 + len(figures.rows)):
+        put(number, margin, text, frame.shape[1] - 2 * margin, plots.FAINT)
     return frame

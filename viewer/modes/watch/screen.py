@@ -259,7 +259,7 @@ def _sheet(
         frame,
         area.left,
         area.top + state.layout.line / 2,
-        fitted(f"{caption} {note}".strip(), area.width),
+        _fitted(state, f"{caption} {note}".strip(), area.width),
         colour(run) if several else TEXT,
     )
     if image is not None:
@@ -274,12 +274,9 @@ def _sheet(
 
 
 def _width(state: WatchState, text: str) -> int:
-    """Of a text, in pixels, as it will be: in a terminal a character takes a cell."""
-    return len(text) * state.grain if state.grain > 1 else text_width(text, state.scale)
+    """Of a text, in pixels, as it will be."""
+    return text_width(text, state.scale, state.grain)
 
 
 def _fitted(state: WatchState, text: str, room: float) -> str:
-    if state.grain == 1:
-        return fitted(text, room, state.scale)
-    most = max(int(room // state.grain), 1)
-    return text if len(text) <= most else text[: max(most - 2, 1)] + ".."
+    return fitted(text, room, state.scale, state.grain)

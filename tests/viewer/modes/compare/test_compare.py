@@ -20,8 +20,11 @@ from viewer.model import open_model, open_sibling_encoder
 from viewer.modes import Mode
 from viewer.modes.compare import opening
 from viewer.modes.compare.session import CompareSession
-from viewer.modes.compare.views import HEADER
+from viewer.modes.compare.views import HEADER, line_height
 from viewer.opening import choose
+from viewer.room import Room
+
+TERMINAL = Room(320, 184, 0.5, 4, strip=False)  # of 80 x 24 cells
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +152,52 @@ def test_a_click_chooses_what_is_under_it(strip: bool, files: dict[str, Path]) -
     assert session.state.cursor == 3
     session.handle(Event(Action.CLICK, left + 1, top + HEADER * strip - 4))
     assert session.state.cursor == 1
+    session.close()
+
+
+@pytest.mark.parametrize("room", [Room(1300, 600), Room(500, 900, 2.0), TERMINAL])
+def test_a_comparison_fills_the_room_and_is_saved_as_without_one(
+    room: Room, files: dict[str, Path], tmp_path: Path
+) -> None:
+    words = ["a", "b", "a", "--rows", 2, "--cols", 2, "--out", tmp_path]
+    run("compare", files["a"], files["b"], files["a"], *words[3:-1], tmp_path / "without", "--keys", "S")
+    session = opened(files, *words)
+    session.fit(room)
+    strip = room.strip
+    for view in ("side", "wipe"):
+        session.settle(0.0)
+        frame = session.frame(strip)
+        assert frame.fits
+        assert frame.shape[0] <= room.height
+        assert frame.shape[1] <= room.width
+        assert frame.shape[0] >= 0.8 * room.height or frame.shape[1] >= 0.8 * room.width
+        names = [label.text for label in frame.labels or () if label.y < line_height(room)]
+        assert names[0][0] == "A"
+        assert len(names) == (6 if view == "side" else 2)
+        left, top = session.state.sheet.corner(3)
+        session.handle(Event(Action.CLICK, left + 1, top + line_height(room) + 1))
+        assert session.state.cursor == 3
+        press(session, "S", "tab")
+    session.close()
+    saved, wiped = sorted(tmp_path.glob("*.png"))
+    (without,) = (tmp_path / "without").glob("*.png")
+    assert np.array_equal(cv2.imread(str(saved)), cv2.imread(str(without)))
+    assert cv2.imread(str(wiped)).shape == (2 * 18 + 2, 2 * 18 + 2, 3)
+
+
+def test_less_room_shows_fewer_images_and_the_selected_one(files: dict[str, Path]) -> None:
+    session = opened(files, "a", "b", "--encode", files["photos"])
+    for room, place in ((Room(1200, 800), (0, 1)), (Room(120, 48, 0.5, 4, strip=False), (1, 0))):
+        session.fit(room)
+        session.settle(0.0)
+        press(session, "end")
+        assert (session.state.first, session.state.cursor) == place
+    press(session, "pagedown")
+    assert session.state.first == 2
+    session.fit(Room(1200, 800))
+    session.settle(0.0)
+    assert (session.state.first, session.state.cursor, len(session.state.page.numbers)) == (2, 0, 1)
+    assert not session.failures
     session.close()
 
 

@@ -19,10 +19,11 @@ from viewer.keys import decode_character
 from viewer.latents import draw_many
 from viewer.model import ModelError, open_model, open_sibling_encoder
 from viewer.modes import Mode
-from viewer.modes.compare import metrics
+from viewer.modes.compare import metrics, views
 from viewer.modes.compare.figures import Figures, Row
 from viewer.modes.compare.headless import as_text
 from viewer.modes.compare.session import CompareSession
+from viewer.room import Room
 
 IMAGES = np.stack([photo_like(16, 16, seed) for seed in range(10)])  # RGB, as sets are
 
@@ -262,3 +263,24 @@ def test_features_of_any_network_that_takes_images(batch: int | str, tmp_path: P
     assert found == pytest.approx(np.stack(images)[..., ::-1].mean((1, 2)) / 255, abs=1e-5)
     with pytest.raises(ModelError, match="takes latent"):
         open_model(make_generator(tmp_path / "g.onnx")).features(images)
+
+
+@pytest.mark.parametrize("models", [2, 4])
+def test_a_terminal_shows_every_figure(models: int) -> None:
+    """In 80 x 24 cells: no text is over another, and none is cut."""
+    rows = ("mean squared error", "PSNR", "SSIM", "feature distance", "PSNR at 10 % noise", "Frechet distance")
+    known = Figures(tuple(Row(name, (0.08796, 0.1, 12.5, 1e-9)[:models], "low") for name in rows), "60 images", True)
+    frame = views.table(known, ["A cats", "B cats", "C cats", "D cats"][:models], 184, 320, Room(320, 184, 0.5, 4))
+    assert frame.shape == (184, 320, 3)
+    lines: dict[int, list[tuple[float, float]]] = {}
+    for label in frame.labels or ():
+        left = (label.x - len(label.text) * 4 * (label.anchor == "right")) / 4
+        lines.setdefault(int(label.y // 8), []).append((left, left + len(label.text)))
+    assert [len(lines[line]) for line in range(7)] == [models, *[models + 1] * 6]
+    for line in lines.values():
+        for (_, right), (left, _) in zip(sorted(line), sorted(line)[1:], strict=False):
+            assert right < left
+    texts = [label.text for label in frame.labels or ()]
+    assert sum(text.startswith(rows) for text in texts) == len(rows)
+    assert texts.count("0.08796") == len(rows)
+    assert "60 images" in texts
