@@ -59,15 +59,20 @@ def bounds_of(parts: Sequence[Numbers], logarithmic: bool = False, outliers: boo
     found = [part for part in found if part.size]
     if not found:
         return (0.1, 1.0) if logarithmic else (0.0, 1.0)
-    ends = [
-        part if outliers or part.size < _FEW else np.quantile(part[:: -(-part.size // _MANY)], _USUAL) for part in found
-    ]
+    ends = [part if outliers or part.size < _FEW else _usual(part) for part in found]
     low, high = float(min(end.min() for end in ends)), float(max(end.max() for end in ends))
     if logarithmic:
         margin = max((math.log(high) - math.log(low)) * 0.05, 1e-3)
         return math.exp(math.log(low) - margin), math.exp(min(math.log(high) + margin, 700.0))
     margin = (high - low) * 0.05 or abs(high) * 0.05 or 0.5
     return low - margin, high + margin
+
+
+def _usual(values: Numbers) -> Numbers:
+    """The ends of their usual range. ``np.quantile`` takes ten times as long."""
+    some = values[:: -(-values.size // _MANY)]
+    places = [round(share * (some.size - 1)) for share in _USUAL]
+    return np.partition(some, places)[places]
 
 
 def axis_ticks(low: float, high: float, most: int, logarithmic: bool = False) -> list[float]:
@@ -139,6 +144,9 @@ def draw_curve(
         if len(curve) == 1:
             x, y = (int(value) for value in curve[0, 0])
             radius = wide if line == cv2.LINE_8 else wide + 1
+            edge, width = (radius + 1) << _FRACTION_BITS, area.width << _FRACTION_BITS
+            if -(1 << _FRACTION_BITS) <= x <= width:
+                x = min(max(x, edge), width - edge)  # whole, at the ends of time too
             cv2.circle(plot, (x, y), radius << _FRACTION_BITS, colour, -1, line, _FRACTION_BITS)
         else:
             cv2.polylines(plot, [curve], False, colour, wide, line, _FRACTION_BITS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from viewer.frame.area import Area
-from viewer.frame.charts import axis_ticks, bounds_of, fraction_of, short, smoothed, trace
+from viewer.frame.charts import axis_ticks, bounds_of, draw_curve, fraction_of, short, smoothed, trace
 
 RANDOM = np.random.default_rng(0)
 
@@ -102,3 +102,15 @@ def test_gaps_part_a_curve() -> None:
     up = np.array([0.1, 0.2, np.nan, 0.4, np.nan, np.nan, 0.5])
     assert [len(curve) for curve in trace(np.linspace(0, 1, 7), up, Area(0, 0, 50, 50))] == [2, 1, 1]
     assert trace(np.empty(0), np.empty(0), Area(0, 0, 50, 50)) == []
+
+
+@pytest.mark.parametrize(("across", "drawn"), [(0.0, True), (0.5, True), (1.0, True), (1.3, False), (-0.2, False)])
+def test_a_lone_point_at_the_end_of_time_is_a_whole_dot(across: float, drawn: bool) -> None:
+    def dot(place: float) -> int:
+        image, area = np.zeros((40, 60, 3), np.uint8), Area(10, 5, 40, 30)
+        draw_curve(image, area, trace(np.array([place]), np.array([0.5]), area), (255, 255, 255))
+        assert not image[:, 50:].any()
+        return int(image.astype(int).sum())
+
+    assert (dot(across) > 0) == drawn
+    assert not drawn or dot(across) == pytest.approx(dot(0.5), rel=0.1)

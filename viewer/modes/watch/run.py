@@ -5,6 +5,7 @@ Nothing is locked or written, and only what is new is read. What cannot be read 
 
 import contextlib
 import time
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +56,7 @@ class RunView:
 
     def sheet_at(self, images: int) -> int | None:
         """The step of the newest sheet at so many images seen; ``None`` where there is none yet."""
-        place = int(np.searchsorted(self.times, images, side="right"))
+        place = bisect_right(self.times, images)
         return self.sheets[place - 1] if place else None
 
 

@@ -99,12 +99,12 @@ class WatchSession(Session[WatchState, Request, Part]):
         overdue = time.monotonic() - self._polled_at > 2 * POLL_SECONDS
         if overdue:
             yield from self._look(request)
-        for key in request.missing:
-            yield Part(key=key, sheet=self._sheet_reader.read(key))
+        for key, sheet in self._sheet_reader.read_all(request.missing):
+            yield Part(key=key, sheet=sheet)
         if request.poll and not overdue:
             yield from self._look(request)
-        for key in request.coming:
-            yield Part(key=key, sheet=self._sheet_reader.read(key))
+        for key, sheet in self._sheet_reader.read_all(request.coming):
+            yield Part(key=key, sheet=sheet)
 
     def _look(self, request: Request) -> Iterator[Part]:
         for number, reader in enumerate(self._readers):
@@ -120,7 +120,7 @@ class WatchSession(Session[WatchState, Request, Part]):
         missing = tuple(key for key in shown if key not in self._kept)
         coming = tuple(key for key in self._coming() if key not in self._kept and key not in missing)
         behind = any(reader.behind for reader in self._readers)
-        poll = behind or self.now >= self._poll_at
+        poll = not self._new and (behind or self.now >= self._poll_at)  # first the sheets of the first frame
         if not (missing or coming or poll) or (self._worker.busy and missing == self._asked):
             return
         self._asked = missing
@@ -149,6 +149,11 @@ class WatchSession(Session[WatchState, Request, Part]):
         if now >= self._refresh_at:
             self._refresh_at = now + _REFRESH_SECONDS
             self.changed = self.changed or any(view.training for view in self._views)
+
+    def close(self) -> None:
+        """Stop work. Raises ``ImageError`` where images are left unsaved."""
+        self._sheet_reader.close()
+        super().close()
 
     def settle(self, now: float) -> None:
         """Wait until everything asked for has come."""
@@ -249,6 +254,8 @@ class WatchSession(Session[WatchState, Request, Part]):
             words.append(f"sheet {state.index + 1:,} of {len(state.times):,}")
             playing = f"playing, {RATES[state.rate]} a second"
             words.append(playing if state.playing else "the newest" if state.at is None else f"{state.time:,} images")
+        if len(state.on_frame) < len(state.chosen):
+            words.append(f"curve {state.selected + 1} of {len(state.chosen)}")
         words.append(state.group if not state.words else state.words)
         words += [f"smooth {state.smoothing:g}"] if state.smoothing else []
         words += ["log"] if state.logarithmic else []

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,8 +17,10 @@ from trainer.contract.sheet import SheetLayout, find_layout
 from viewer.files.png import naming
 from viewer.files.resizing import resize, resize_nearest
 from viewer.render import Image
+from viewer.worker import Worker
 
 _WELL_FILLED: Final = 0.8  # of the room along a side, from which on a sheet need not fill more of it
+_LOOK_SECONDS: Final = 0.01  # between looks at what the second thread has read
 _MOST_BYTES: Final = 24_000_000  # of sheets that are kept
 
 
@@ -42,10 +45,11 @@ class Shown:
 
 
 class SheetReader:
-    """Reads sheets of one thread. Layouts of sheets are found once for each size."""
+    """Reads sheets. Layouts of sheets are found once for each size."""
 
     def __init__(self, paths: list[Path]) -> None:
         self._paths = paths
+        self._second: Worker[tuple[SheetKey, ...], tuple[SheetKey, Shown]] = Worker(self._read_some)
         self._layouts: dict[tuple[int, tuple[int, ...]], SheetLayout | None] = {}
 
     def stamp(self, key: SheetKey) -> int:
@@ -54,6 +58,27 @@ class SheetReader:
             found = sheet_path(self._paths[key.run], key.step).stat()
             return hash((found.st_mtime_ns, found.st_size, found.st_ino)) or 1
         return 0
+
+    def read_all(self, keys: Sequence[SheetKey]) -> Iterator[tuple[SheetKey, Shown]]:
+        """Sheets at their sizes, in any order, with a second thread: most of the time goes into unpacking them."""
+        if len(keys) > 1 or self._second.busy:  # with what nobody waits for any more
+            self._second.ask(tuple(keys[1::2]))
+        for key in keys[::2]:
+            yield key, self.read(key)
+            yield from self._of_the_second()
+        while self._second.busy:
+            self._second.wait(_LOOK_SECONDS)
+            yield from self._of_the_second()
+
+    def _read_some(self, keys: tuple[SheetKey, ...]) -> Iterator[tuple[SheetKey, Shown]]:
+        return ((key, self.read(key)) for key in keys)
+
+    def _of_the_second(self) -> Iterator[tuple[SheetKey, Shown]]:
+        return (answer.get() for answer in self._second.take())
+
+    def close(self) -> None:
+        """End the second thread."""
+        self._second.close()
 
     def read(self, key: SheetKey) -> Shown:
         """A sheet at its size; a note where it cannot be read now."""
@@ -75,9 +100,10 @@ class SheetReader:
         """The first images of a sheet, one n-th along each side."""
         known = (key.run, image.shape)
         if known not in self._layouts:
-            self._layouts[known] = None
+            found = None
             with contextlib.suppress(ImageError):
-                self._layouts[known] = find_layout(self._paths[key.run], image, {})
+                found = find_layout(self._paths[key.run], image, {})
+            self._layouts[known] = found
         layout = self._layouts[known]
         if layout is None:
             return image[: -(-image.shape[0] // key.part), : -(-image.shape[1] // key.part)]

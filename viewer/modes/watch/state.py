@@ -3,6 +3,7 @@ there were sheets, and how far the runs are."""
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from viewer.keys import Action, Event
@@ -79,7 +80,7 @@ class WatchState:
         """Images seen by then."""
         return self.times[self.index] if self.times else self.span
 
-    @property
+    @cached_property
     def chosen(self) -> tuple[Chart, ...]:
         """The charts of the group, in order; all where it has none."""
         fitting = tuple(one for one in self.charts if self.group in ("all", one.group))
@@ -93,12 +94,12 @@ class WatchState:
         left = min(max(self.time - width / 2, 0.0), self.span - width) if self.closer else 0.0
         return left, left + width
 
-    @property
+    @cached_property
     def shown(self) -> tuple[int, ...]:
         """The runs that are not hidden."""
         return tuple(run for run in range(self.runs) if run not in self.hidden)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """Where all is on the frame."""
         charts = 1 if self.alone and self.chosen else len(self.chosen)

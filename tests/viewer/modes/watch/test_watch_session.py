@@ -21,6 +21,7 @@ from viewer.keys import NAMES, Action, Event, parse_keys
 from viewer.labels import labels_of, lines_of, painted
 from viewer.modes import Mode
 from viewer.modes.watch.session import WatchSession
+from viewer.modes.watch.sheets import SheetKey, SheetReader
 from viewer.room import Room
 
 WATCH = Mode("watch")
@@ -373,3 +374,45 @@ def test_the_first_frame_has_its_sheet(tmp_path: Path) -> None:
         assert (middle == (100, 159, 90)).all(axis=2).any()  # the eleventh of its sixteen images
     finally:
         session.close()
+
+
+def test_before_the_first_frame_sheets_alone_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(tmp_path / "cats")
+    session = WATCH.open(WATCH.parse([str(tmp_path / "cats"), str(make_run(tmp_path / "dogs"))]))
+    asked: list[bool] = []
+    ask = session._worker.ask
+    monkeypatch.setattr(session._worker, "ask", lambda request: asked.append(request.poll) or ask(request))
+    try:
+        session.settle(0.0)
+        assert asked[0] is False
+        assert True in asked
+    finally:
+        session.close()
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_two_threads_read_the_sheets_that_one_reads(part: int, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "cats", sheets=9)
+    keys = [SheetKey(0, 50 * number, 40, 40, part) for number in range(9)]
+    reader = SheetReader([run])
+    try:
+        for some in (keys, keys[:1], [], keys[3:]):
+            found = dict(reader.read_all(some))
+            assert set(found) == set(some)
+            for key, sheet in found.items():
+                assert sheet.image is not None
+                assert np.array_equal(sheet.image, SheetReader([run]).read(key).image)
+        next(reader.read_all(keys))  # and is called off
+        assert keys[0] in dict(reader.read_all(keys[:1]))
+    finally:
+        reader.close()
+
+
+def test_how_many_curves_there_are_is_said_where_some_have_no_room(watch: Any, tmp_path: Path) -> None:
+    session = watch(make_run(tmp_path / "cats"))
+    assert "curve 1 of" not in said(session)
+    session.fit(Room(500, 300))
+    count = len(session.state.charts)
+    assert f"curve 1 of {count}" in said(session)
+    press(session, "up")
+    assert f"curve {count} of {count}" in said(session)
