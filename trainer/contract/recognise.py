@@ -3,8 +3,6 @@
 However large a file is, little of it is read. Nothing in it is unpacked or run.
 """
 
-import contextlib
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -14,10 +12,10 @@ from typing import Final
 
 from trainer.contract.formats import CONVERT, HEAD, TAIL, Found, of_bytes, of_text
 from trainer.contract.headers import SUFFIXES, begins_as_image
+from trainer.contract.run_folder import is_run
 from trainer.contract.text import printable
 
 _MOST_ENTRIES: Final = 2000  # of a folder, and below it
-_MOST_SETTINGS: Final = 1 << 20  # bytes of a config.json
 
 
 def recognise(path: Path) -> Found | None:
@@ -59,16 +57,6 @@ def _folder(path: Path) -> Found:
     if endings & {*SUFFIXES}:
         return Found("a folder of images", "images")
     return Found("a folder without images or models", "folder") if endings else Found("an empty folder")
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder is that of a training: by its config.json, which other programs have as well."""
-    settings = folder / "config.json"
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        if settings.is_file() and settings.stat().st_size <= _MOST_SETTINGS:
-            values = json.loads(settings.read_bytes())
-            return isinstance(values, dict) and "family" in values and isinstance(values.get("config"), dict)
-    return False
 
 
 def runs_in(folder: Path) -> list[Path]:

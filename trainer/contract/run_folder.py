@@ -26,7 +26,7 @@ RECENT_SECONDS: Final = 300.0  # where locks cannot be seen: a log written to si
 SHARED: Final = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb", "9p", "fuse", "gluster", "pvfs", "afs")
 _SHEET: Final = re.compile(r"step_(\d{8,18})\.png")
 _MOST_STEPS: Final = 10**15  # that are taken at their word, so that all arithmetic with them is possible
-_MOST_BYTES: Final = 1 << 24  # of a config.json
+_MOST_BYTES: Final = 1 << 20  # of a config.json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +59,29 @@ class Plan:
         return min(by_steps, max(self.minutes * 60 - seconds, least, 0.0))
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a training: by its config.json, which other programs have as well."""
+    try:
+        values = _config_of(folder)
+        return isinstance(values, dict) and "family" in values and isinstance(values.get("config"), dict)
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _config_of(run: Path) -> Any:
+    """What is in config.json; one that is too long for a run's is cut. Raises ``OSError``, ``ValueError``,
+    ``RecursionError``."""
+    path = run / CONFIG
+    if not path.is_file():  # to open a pipe would wait for someone to write
+        raise FileNotFoundError
+    with path.open("rb") as file:
+        return json.loads(file.read(_MOST_BYTES))
+
+
 def read_plan(run: Path) -> Plan | None:
     """The plan of a run; ``None`` where its config.json is missing, or not that of a run."""
     try:
-        with (run / CONFIG).open("rb") as file:
-            values = json.loads(file.read(_MOST_BYTES))
+        values = _config_of(run)
         config, family = values["config"], str(values["family"])
         resumes = values.get("resumes")
         resumes = resumes if isinstance(resumes, list) else []

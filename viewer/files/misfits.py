@@ -10,7 +10,8 @@ from trainer.contract.errors import UserError
 from trainer.contract.formats import Found
 from trainer.contract.headers import Unreadable
 from trainer.contract.recipe import find_recipe
-from trainer.contract.recognise import is_run, recognise, runs_in
+from trainer.contract.recognise import recognise, runs_in
+from trainer.contract.run_folder import is_run
 
 A_MODEL: Final = "an ONNX model"
 _LEVELS: Final = 3  # at most, between a run and the files of its checkpoints

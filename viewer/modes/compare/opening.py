@@ -2,25 +2,25 @@
 torch."""
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from trainer.contract.errors import UserError
 from trainer.contract.packages import ROOT
+from trainer.contract.recognise import recognise
+from trainer.contract.run_folder import checkpoints, is_run, step_of
 from trainer.contract.text import printable
 from viewer.model import Model, an, open_model
 
 MOST_MODELS: Final = 4
 KINDS: Final = ("generator", "translator", "denoiser")
-_CHECKPOINT: Final = re.compile(r"step_(\d{8,})")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ def sources_of(words: Sequence[Path], weights: Sequence[str] = ()) -> list[Sourc
     """What is compared, in order. Raises ``UserError`` where that is not two to four models."""
     found: list[Source] = []
     runs = [path for path in words if is_run(path)]
+    for path in words:
+        if path not in runs and not path.is_file():  # before runs are exported, which takes a while
+            raise UserError(f"{path}: {_what(path)}, expected an ONNX model or the folder of a run")
     for path in words:
         if path not in runs:
             found.append(Source(path))
@@ -57,19 +60,21 @@ def sources_of(words: Sequence[Path], weights: Sequence[str] = ()) -> list[Sourc
     raise UserError(f"found {len(found)} models to compare, expected two to four")
 
 
-def is_run(path: Path) -> bool:
-    """Whether this is the folder of a run."""
-    return (path / "config.json").is_file()
+def _what(path: Path) -> str:
+    """What is in the place of a model, in words."""
+    try:
+        found = recognise(path)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return "an unknown kind of file" if found is None else found.what
 
 
 def checkpoints_of(run: Path) -> list[str]:
     """Up to four checkpoints of a run by their steps, evenly over those that are kept, with the first and the last.
     Raises ``UserError`` where there is none."""
-    try:
-        names = [path.name for path in (run / "checkpoints").iterdir()]
-    except OSError:
-        names = []
-    steps = sorted(int(match[1]) for name in names if (match := _CHECKPOINT.fullmatch(name)))
+    steps: list[int] = []
+    with suppress(OSError):
+        steps = [step_of(path) for path in checkpoints(run)]
     if not steps:
         raise UserError(f"{run}: a run without checkpoints, expected two at least")
     count = min(len(steps), MOST_MODELS)

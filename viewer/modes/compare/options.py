@@ -9,7 +9,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
 from viewer.bindings import ARROWS, CLASS, PAGES, ROWS_BY_CLASS, Binding, merged
 from viewer.keys import Action
-from viewer.options import LimitOptions, SessionOptions, scale_flag, whole
+from viewer.options import LimitOptions, SessionOptions, model_file, scale_flag, whole
 
 View = Literal["side", "wipe", "difference", "figures"]
 
@@ -18,7 +18,7 @@ View = Literal["side", "wipe", "difference", "figures"]
 class Options(LimitOptions, SessionOptions):
     models: Sequence[Path] = argument(
         "two to four ONNX files of one kind, or runs (the best checkpoint of each); one run: its checkpoints",
-        nargs="+", metavar="FILE|RUN",
+        nargs="+", type=model_file, metavar="FILE|RUN",
     )  # fmt: skip
     threads: int = flag(
         "cores for the models; 0: half of them, 4 at most (0)", default=0, type=whole(0, 256), metavar="N"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.contract.errors import UserError
-from trainer.contract.recognise import is_run, recognise
-from trainer.contract.run_folder import LOG, runs_below
+from trainer.contract.recognise import recognise
+from trainer.contract.run_folder import LOG, is_run, runs_below
 from trainer.contract.text import printable
 from viewer.modes.watch.options import MOST_RUNS
 from viewer.modes.watch.run import RunReader

@@ -405,7 +405,7 @@ def a_run(folder: Path, *steps: int) -> Path:
     for step in steps:
         (folder / "checkpoints" / f"step_{step:08d}").mkdir(parents=True)
     folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text('{"family": "vae", "config": {}}')
     return folder
 
 
@@ -416,7 +416,9 @@ def test_checkpoints_of_a_run_and_the_best_of_several(tmp_path: Path) -> None:
     assert [one.weights for one in opening.sources_of([short])] == ["7", "9"]
     assert [one.weights for one in opening.sources_of([long, short])] == ["best", "best"]
     assert [one.weights for one in opening.sources_of([long], ["best", "last"])] == ["best", "last"]
-    mixed = opening.sources_of([Path("x.onnx"), short])
+    model = tmp_path / "x.onnx"
+    model.touch()
+    mixed = opening.sources_of([model, short])
     assert [one.weights for one in mixed] == ["", "best"]
 
 
@@ -459,6 +461,28 @@ def test_what_keeps_a_run_from_being_exported_is_said(
     ):
         assert main(["compare", str(folder)]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_what_is_neither_a_model_nor_a_run_is_said_before_anything_is_exported(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(opening.subprocess, "run", lambda *_, **__: pytest.fail("exported"))
+    runs = a_run(tmp_path / "runs" / "cats", 7, 9).parent
+    for words, expected in (
+        ([runs / "cats", tmp_path / "none"], "none: no such file or directory"),
+        ([runs], "runs: a folder of runs (cats)"),
+        ([files["a"], files["photos"]], "photos: a folder of images"),
+    ):
+        assert main(["compare", *map(str, words), "--display", "none", "--keys", "x"]) == 2
+        assert f"{expected}, expected an ONNX model or the folder of a run" in capsys.readouterr().err
+
+
+def test_the_built_in_model_is_compared_by_its_name(files: dict[str, Path], tmp_path: Path) -> None:
+    opening = choose(["toycats", str(files["a"])], "utsuroi")
+    assert opening.mode == "compare"
+    run(opening.mode, *opening.words, "--rows", 1, "--cols", 1, "--keys", "s", "--out", tmp_path)
+    (saved,) = tmp_path.glob("*.png")
+    assert main(["compare", "builtin", str(files["a"]), "--from", str(saved), "--display", "none", "--keys", "x"]) == 0
 
 
 @pytest.mark.slow
