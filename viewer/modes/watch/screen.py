@@ -200,8 +200,8 @@ def finish(
             if value is not None and right - width > plot.left + plot.width // 3:
                 write(frame, right, y, short(value), colour(run), "right")
                 right -= width
-        title = chart.title if _width(state, chart.title) <= right - plot.left else chart.name.rpartition("/")[2]
-        write(frame, plot.left, y, _fitted(state, title, max(right - plot.left, 20)), CURSOR if chosen else TEXT)
+        title = _longest(state, _titles(chart), max(right - plot.left, 20))
+        write(frame, plot.left, y, title, CURSOR if chosen else TEXT)
 
 
 def _header(frame: Frame, area: Area, row: int, state: WatchState, run: int, view: RunView) -> Sequence[str]:
@@ -249,17 +249,18 @@ def _sheet(
     place = Area(area.left, area.top + state.layout.line, area.width, max(area.height - state.layout.line, 1))
     several = len(state.shown) > 1
     if step is None:
-        caption = "no sheet yet" if not view.sheets else "no sheet by then"
+        captions = ["no sheet yet" if not view.sheets else "no sheet by then"]
     else:
         images = view.times[view.sheets.index(step)]
-        caption = f"step {step:,}, {short(images)} images"
-    if several:
-        caption = f"{view.name}: {caption}"
+        captions = [f"step {step:,}, {short(images)} images", f"step {step:,}"]
+    captions = [f"{one} {note}".strip() for one in captions]
+    if several:  # the colour says which run it is
+        captions = [*(f"{view.name}: {one}" for one in captions), captions[-1]]
     write(
         frame,
         area.left,
         area.top + state.layout.line / 2,
-        _fitted(state, f"{caption} {note}".strip(), area.width),
+        _longest(state, captions, area.width),
         colour(run) if several else TEXT,
     )
     if image is not None:
@@ -276,6 +277,17 @@ def _sheet(
 def _width(state: WatchState, text: str) -> int:
     """Of a text, in pixels, as it will be."""
     return text_width(text, state.scale, state.grain)
+
+
+def _titles(chart: Chart) -> Sequence[str]:
+    """The name of a curve, and the ends of it."""
+    parts = chart.name.split("/")
+    return [chart.title, *("/".join(parts[place:]) for place in range(chart.kind == "train", len(parts)))]
+
+
+def _longest(state: WatchState, texts: Sequence[str], room: float) -> str:
+    """The first of some texts that fits, longest first; else as much of the last as does."""
+    return next((text for text in texts if _width(state, text) <= room), _fitted(state, texts[-1], room))
 
 
 def _fitted(state: WatchState, text: str, room: float) -> str:

@@ -254,7 +254,7 @@ class WatchSession(Session[WatchState, Request, Part]):
             words.append(f"sheet {state.index + 1:,} of {len(state.times):,}")
             playing = f"playing, {RATES[state.rate]} a second"
             words.append(playing if state.playing else "the newest" if state.at is None else f"{state.time:,} images")
-        if len(state.on_frame) < len(state.chosen):
+        if 0 < len(state.on_frame) < len(state.chosen):
             words.append(f"curve {state.selected + 1} of {len(state.chosen)}")
         words.append(state.group if not state.words else state.words)
         words += [f"smooth {state.smoothing:g}"] if state.smoothing else []

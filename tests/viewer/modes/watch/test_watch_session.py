@@ -416,3 +416,11 @@ def test_how_many_curves_there_are_is_said_where_some_have_no_room(watch: Any, t
     assert f"curve 1 of {count}" in said(session)
     press(session, "up")
     assert f"curve {count} of {count}" in said(session)
+
+
+def test_in_a_small_terminal_the_step_of_each_sheet_can_be_read(watch: Any, tmp_path: Path) -> None:
+    session = watch(*(make_run(tmp_path / name) for name in ("cats", "dogs", "birds-of-paradise")))
+    session.fit(TERMINAL)
+    session.settle(0.0)
+    texts = [label.text for label in labels_of(session.frame(strip=False))]
+    assert [text for text in texts if text.endswith("step 100")] == ["cats: step 100", "dogs: step 100", "step 100"]
