@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ RECENT_SECONDS: Final = 300.0  # where locks cannot be seen: a log written to si
 SHARED: Final = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb", "9p", "fuse", "gluster", "pvfs", "afs")
 _SHEET: Final = re.compile(r"step_(\d{8,18})\.png")
 _MOST_STEPS: Final = 10**15  # that are taken at their word, so that all arithmetic with them is possible
+_MOST_FOLDERS: Final = 5000  # that are looked into for runs
 _MOST_BYTES: Final = 1 << 20  # of a config.json
 
 
@@ -116,14 +118,12 @@ def _batch(config: dict[str, Any], resumes: list[Any]) -> int:
 
 
 def runs_below(folder: Path) -> Iterator[Path]:
-    """Folders with a config.json, not those within a run."""
-    if (folder / CONFIG).is_file():
-        yield folder
-        return
-    with contextlib.suppress(OSError):
-        for child in sorted(folder.iterdir()):
-            if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
-                yield from runs_below(child)
+    """Folders with a config.json, not those within a run; so many folders are looked into at most."""
+    for parent, folders, names in islice(os.walk(folder), _MOST_FOLDERS):
+        if CONFIG in names:
+            folders.clear()
+            yield Path(parent)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
 
 
 def checkpoints(run: Path) -> list[Path]:

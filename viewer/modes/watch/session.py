@@ -21,7 +21,7 @@ from viewer.modes.watch.opening import open_readers
 from viewer.modes.watch.options import BINDINGS, Options
 from viewer.modes.watch.run import RunReader, RunView
 from viewer.modes.watch.screen import Curves, charts_of, draw_curves, finish
-from viewer.modes.watch.sheets import Kept, SheetKey, SheetReader, Shown, read_whole
+from viewer.modes.watch.sheets import MOST_BYTES, Kept, SheetKey, SheetReader, Shown, read_whole
 from viewer.modes.watch.state import FRAMES_A_SECOND, RATES, WatchState
 from viewer.render import PAPER, Image
 from viewer.room import Room
@@ -131,8 +131,9 @@ class WatchSession(Session[WatchState, Request, Part]):
 
     def _receive(self, request: Request, part: Part) -> None:
         if part.key is not None and part.sheet is not None:
-            self._kept.put(part.key, part.sheet)
-            self.changed = self.changed or part.key in self._keys(self.state)
+            shown = self._keys(self.state)
+            self._kept.put(part.key, part.sheet, 2 * len(shown))  # else the next ones would push these out, and so on
+            self.changed = self.changed or part.key in shown
         elif part.view is not None:
             self._news[part.run] = part.view
 
@@ -182,8 +183,9 @@ class WatchSession(Session[WatchState, Request, Part]):
         return tuple(found)
 
     def _coming(self) -> Iterator[SheetKey]:
-        """The sheets of the next frames."""
+        """The sheets of the next frames, as many as are kept beside those on the screen; of one frame in any case."""
         state = self.state
+        room = MOST_BYTES - sum(key.most_bytes for key in self._keys(state))
         for number in range(1, _AHEAD + 1):
             if self._film_steps:
                 place = self._film_at + number
@@ -194,7 +196,11 @@ class WatchSession(Session[WatchState, Request, Part]):
                 state = state.ticked()
             else:
                 return
-            yield from self._keys(state)
+            keys = self._keys(state)
+            room -= sum(key.most_bytes for key in keys)
+            if room < 0 and number > 1:
+                return
+            yield from keys
 
     # As time goes by.
 

@@ -21,7 +21,7 @@ from viewer.worker import Worker
 
 _WELL_FILLED: Final = 0.8  # of the room along a side, from which on a sheet need not fill more of it
 _LOOK_SECONDS: Final = 0.01  # between looks at what the second thread has read
-_MOST_BYTES: Final = 24_000_000  # of sheets that are kept
+MOST_BYTES: Final = 24_000_000  # of sheets that are kept, unless those on the screen and the next ones take more
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class SheetKey:
     width: int  # of the room for it
     height: int
     part: int  # one n-th of its images along each side
+
+    @property
+    def most_bytes(self) -> int:
+        """That it can take."""
+        return self.width * self.height * 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +141,15 @@ class Kept:
             self._sheets.move_to_end(key)
         return found
 
-    def put(self, key: SheetKey, shown: Shown) -> None:
-        """Keep a sheet. One that can no longer be read stays as it was."""
+    def put(self, key: SheetKey, shown: Shown, least: int = 1) -> None:
+        """Keep a sheet. One that can no longer be read stays as it was. ``least``: sheets that are kept in any case,
+        the last ones."""
         old = self._sheets.pop(key, None)
         if shown.image is None and old is not None and old.image is not None:
             shown = Shown(old.image, shown.stamp, shown.note)
         self._sheets[key] = shown
         self._bytes += _size(shown) - (0 if old is None else _size(old))
-        while self._bytes > _MOST_BYTES and len(self._sheets) > 1:
+        while self._bytes > MOST_BYTES and len(self._sheets) > least:
             self._bytes -= _size(self._sheets.popitem(last=False)[1])
 
 

@@ -20,6 +20,8 @@ from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Action, Event, parse_keys
 from viewer.labels import labels_of, lines_of, painted
 from viewer.modes import Mode
+from viewer.modes.watch import session as watch_session
+from viewer.modes.watch import sheets
 from viewer.modes.watch.session import WatchSession
 from viewer.modes.watch.sheets import SheetKey, SheetReader
 from viewer.room import Room
@@ -424,3 +426,26 @@ def test_in_a_small_terminal_the_step_of_each_sheet_can_be_read(watch: Any, tmp_
     session.settle(0.0)
     texts = [label.text for label in labels_of(session.frame(strip=False))]
     assert [text for text in texts if text.endswith("step 100")] == ["cats: step 100", "dogs: step 100", "step 100"]
+
+
+def test_sheets_that_take_more_than_is_kept_play_on(
+    watch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As several do on a very large screen."""
+    for module in (sheets, watch_session):
+        monkeypatch.setattr(module, "MOST_BYTES", 1000)
+    runs = [make_run(tmp_path / name, sheets=6) for name in ("cats", "dogs", "birds")]
+    session = press(watch(*runs, "--view", "sheets"), "home")
+    reads = []
+    read = session._sheet_reader.read
+    monkeypatch.setattr(session._sheet_reader, "read", lambda key: reads.append(key) or read(key))
+    press(session, "space")
+    for frame in range(400):
+        session.settle(frame / 30)
+        session.step()
+        session.settle(frame / 30)
+        assert all(key in session._kept for key in session._keys(session.state))
+        if not session.state.playing:
+            break
+    assert session.state.at is None
+    assert len(reads) < 3 * 6 * 2
