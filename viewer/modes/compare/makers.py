@@ -102,12 +102,8 @@ class GeneratorMaker(Maker):
         self._decoder = Decoder(model)
         known = "" if model.card is None else str(model.card.training.get("fit"))
         self.fit: Fit = FITS.get(known, FITS["crop"])  # brings images of sets to its size, as in training
-        if self.photos.paths:
-            self._check(self.encoder)
-
-    def _check(self, encoder: Model | None) -> None:
-        if encoder is None:
-            open_sibling_encoder(self.model.path)  # says what is missing
+        if photos.paths and self.encoder is None:
+            open_sibling_encoder(model.path)  # says what is missing
 
     @cached_property
     def encoder(self) -> Model | None:

@@ -19,6 +19,7 @@ from viewer.modes.compare.starting import Comparison, begin, notes_of, sheets_of
 from viewer.modes.compare.state import CompareState, Page, Zoom
 from viewer.room import Room
 from viewer.sessions.classes import class_words
+from viewer.sessions.generator_page.session import TRUNCATION_STEPS
 from viewer.sessions.replay import signed_by_all
 from viewer.sessions.session import Session, check_saved_size
 from viewer.sheet import Sheet
@@ -268,7 +269,7 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
         if state.kind == "denoiser":
             recipe |= {"steps": page.level, "sampler": self.makers[0].sampler}
         elif state.kind == "generator":
-            recipe["truncation"] = page.level / 10
+            recipe["truncation"] = page.level / TRUNCATION_STEPS
         if state.classes.count:
             recipe |= {"first_label": page.classes.label, "by_class": page.classes.by_row}
         if state.view != "side":
@@ -306,7 +307,7 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
         if state.kind == "denoiser":
             words += (f"{self.makers[0].sampler} {state.level} steps",)
         elif state.kind == "generator" and state.mode != "images":
-            words += (f"truncation {state.level / 10:.1f}",)
+            words += (f"truncation {state.level / TRUNCATION_STEPS:.1f}",)
         words += (f"zoom {2**state.zoom.power}",) if state.zoom.power else ()
         if not self._there and state.kind == "denoiser":
             words += (f"step {min(self._steps.values(), default=0)}",)
