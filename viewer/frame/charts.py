@@ -20,6 +20,7 @@ _SMALLEST: Final = 1e-30  # on a logarithmic scale
 _USUAL: Final = (0.02, 0.98)  # of the values, that a curve is drawn for where outliers do not count
 _MANY: Final = 10_000  # values, of which more say nothing new about their usual range
 _FEW: Final = 100  # values, of which none is far from others
+_EQUAL: Final = 1e-7  # of a value, below which two are as good as equal: as much as f32 can tell
 _BLOCK_RANGE: Final = 1e60  # by which weights within a block may differ
 
 
@@ -64,7 +65,8 @@ def bounds_of(parts: Sequence[Numbers], logarithmic: bool = False, outliers: boo
     if logarithmic:
         margin = max((math.log(high) - math.log(low)) * 0.05, 1e-3)
         return math.exp(math.log(low) - margin), math.exp(min(math.log(high) + margin, 700.0))
-    margin = (high - low) * 0.05 or abs(high) * 0.05 or 0.5
+    constant = high - low <= abs(high) * _EQUAL  # but for rounding
+    margin = (abs(high) * 0.05 or 0.5) if constant else (high - low) * 0.05
     return low - margin, high + margin
 
 
@@ -88,7 +90,7 @@ def axis_ticks(low: float, high: float, most: int, logarithmic: bool = False) ->
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    return [float(f"{number * step:.12g}") for number in numbers]
+    return [value for number in numbers if low <= (value := float(f"{number * step:.12g}")) <= high]
 
 
 def short(value: float) -> str:

@@ -114,3 +114,15 @@ def test_a_lone_point_at_the_end_of_time_is_a_whole_dot(across: float, drawn: bo
 
     assert (dot(across) > 0) == drawn
     assert not drawn or dot(across) == pytest.approx(dot(0.5), rel=0.1)
+
+
+@pytest.mark.parametrize("value", [137.4, 1e-4, -3.0, 1e12])
+def test_rounding_alone_has_a_scale_too(value: float) -> None:
+    values = np.array([value, np.nextafter(value, np.inf), value * (1 + 3e-8)])
+    for some in (values[:2], values):
+        low, high = bounds_of([some])
+        ticks = axis_ticks(low, high, 5)
+        assert ticks
+        assert all(low <= tick <= high for tick in ticks)
+    low, high = value, float(np.nextafter(value, np.inf))
+    assert all(low <= tick <= high for tick in axis_ticks(low, high, 5))

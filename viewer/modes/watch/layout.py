@@ -28,10 +28,8 @@ class Layout:
     def plot(self, number: int) -> Area:
         """The curves of a chart, without what is written round them."""
         area = self.charts[number]
-        below = self.line
-        return Area(
-            area.left + _BEFORE, area.top + self.line, area.width - _BEFORE - 2, area.height - self.line - below
-        )
+        before = round(_BEFORE * self.scale)
+        return Area(area.left + before, area.top + self.line, area.width - before - 2, area.height - 2 * self.line)
 
     @property
     def plots(self) -> tuple[Area, ...]:
@@ -47,17 +45,19 @@ def arrange(width: int, height: int, scale: float, grain: int, lines: int, runs:
     header = Area(gap, gap // 2 if grain == 1 else 0, width - 2 * gap, lines * line)
     top = header.bottom + (gap // 2 if grain == 1 else 0)
     room = Area(gap, top, width - 2 * gap, max(height - top - (gap // 2 if grain == 1 else 0), line + 1))
+    if height - top < 2 * line or width < 4 * gap:  # there is room for lines of text alone
+        return Layout(header, (), (), line, scale)
     if view == "sheets" or not charts:
         return Layout(header, _sheets(room, runs, line), (), line, scale)
     if view == "curves" or not runs:
-        return Layout(header, (), _charts(room, charts, scale), line, scale)
+        return Layout(header, (), _charts(room, charts, scale, line), line, scale)
     share = _SHARE if grain == 1 else _COARSE_SHARE
     across, _ = table(runs, room.width * share, room.height, line)
     rows = -(-runs // across)
     side = max(min((room.height - rows * line) / rows, room.width * share / across), 1)
     left = Area(room.left, room.top, round(side * across), room.height)
     right = Area(left.right + gap, room.top, max(room.right - left.right - gap, 1), room.height)
-    return Layout(header, _sheets(left, runs, line), _charts(right, charts, scale), line, scale)
+    return Layout(header, _sheets(left, runs, line), _charts(right, charts, scale, line), line, scale)
 
 
 def table(count: int, width: float, height: float, line: int) -> tuple[int, float]:
@@ -80,14 +80,16 @@ def _sheets(room: Area, runs: int, line: int) -> tuple[Area, ...]:
     )
 
 
-def _charts(room: Area, charts: int, scale: float) -> tuple[Area, ...]:
-    """As many charts as there is room for, as large as they can be."""
+def _charts(room: Area, charts: int, scale: float, line: int) -> tuple[Area, ...]:
+    """As many charts as there is room for, as large as they can be; none where there is not enough for one."""
     most_columns = max(int(room.width / (_LEAST_CHART[0] * scale)), 1)
     most_rows = max(int(room.height / (_LEAST_CHART[1] * scale)), 1)
     columns = 1 if charts <= min(most_rows, 3) else min(most_columns, max(math.ceil(math.sqrt(charts / 1.5)), 1))
     rows = min(-(-charts // columns), most_rows)
     count = min(charts, rows * columns)
     width, height = max(room.width // columns, 1), max(room.height // rows, 1)
+    if width < 2 * _BEFORE * scale or height < 3 * line:
+        return ()
     places, gap = [divmod(number, columns) for number in range(count)], round(GAP * scale)
     return tuple(
         Area(room.left + column * width, room.top + row * height, max(width - gap * (columns > 1), 1), height)

@@ -18,7 +18,7 @@ from trainer.contract.errors import UserError
 from viewer.app import run_live, run_scripted
 from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Action, Event, parse_keys
-from viewer.labels import labels_of, lines_of, painted
+from viewer.labels import labels_of, lines_of, painted, text_width
 from viewer.modes import Mode
 from viewer.modes.watch import session as watch_session
 from viewer.modes.watch import sheets
@@ -449,3 +449,32 @@ def test_sheets_that_take_more_than_is_kept_play_on(
             break
     assert session.state.at is None
     assert len(reads) < 3 * 6 * 2
+
+
+@pytest.mark.parametrize("view", ["both", "sheets", "curves"])
+def test_however_little_room_is_left_there_is_a_frame(view: str, watch: Any, tmp_path: Path) -> None:
+    """As in a window that is being made small, with several runs."""
+    session = watch(*(make_run(tmp_path / name) for name in "abcde"), "--view", view)
+    for scale, grain in ((1.0, 1), (2.0, 1), (0.5, 4)):
+        for width in (1, 8, 60, 130, 260, 300, 700):
+            for height in (1, 8, 60, 130, 150, 170, 200, 300):
+                session.fit(Room(width, height, scale, grain, strip=grain == 1))
+                session.settle(0.0)
+                frame = session.frame(strip=grain == 1)
+                assert frame.shape[1] == width
+                for plot in session.state.layout.plots:
+                    assert plot.width > 0
+                    assert plot.height > 0
+                    assert plot.bottom <= frame.shape[0]
+                    assert plot.right <= width
+
+
+def test_numbers_beside_curves_have_room_on_a_large_screen(watch: Any, tmp_path: Path) -> None:
+    session = watch(make_run(tmp_path / "cats"), "--view", "curves")
+    session.fit(Room(2560, 1440, 2.0))
+    session.settle(0.0)
+    frame = session.frame()
+    plots = session.state.layout.plots
+    numbers = [label for label in labels_of(frame) if label.anchor == "right" and label.x < plots[0].left]
+    assert numbers
+    assert all(label.x - text_width(label.text, 2.0) >= 0 for label in numbers)
