@@ -28,7 +28,7 @@ SHARED: Final = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb", "9p",
 _SHEET: Final = re.compile(r"step_(\d{8,18})\.png")
 _MOST_STEPS: Final = 10**15  # that are taken at their word, so that all arithmetic with them is possible
 _MOST_FOLDERS: Final = 5000  # that are looked into for runs
-_MOST_BYTES: Final = 1 << 20  # of a config.json
+_MOST_BYTES: Final = 1 << 24  # of a config.json
 
 
 @dataclass(frozen=True, kw_only=True)

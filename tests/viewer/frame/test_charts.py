@@ -124,5 +124,6 @@ def test_rounding_alone_has_a_scale_too(value: float) -> None:
         ticks = axis_ticks(low, high, 5)
         assert ticks
         assert all(low <= tick <= high for tick in ticks)
-    low, high = value, float(np.nextafter(value, np.inf))
-    assert all(low <= tick <= high for tick in axis_ticks(low, high, 5))
+    for relative in (1e-15, 3e-14, 1e-13):  # less than the digits of a number
+        low, high = sorted((value * (1 + 3e-13), value * (1 + 3e-13 + relative)))
+        assert all(low <= tick <= high for tick in axis_ticks(low, high, 5))
