@@ -21,7 +21,6 @@ from export.kinds import KINDS
 from trainer.contract.errors import UserError
 from trainer.contract.recognise import recognise
 from trainer.contract.text import printable
-from viewer.files.misfits import A_MODEL, misfit
 from viewer.files.png import Image
 from viewer.files.resizing import resize
 from viewer.graph.inspection import check_card, describe, feature_layout, infer
@@ -342,6 +341,8 @@ def _read(path: Path) -> bytes:
             raise ModelError(f"{path}: {built_in if path == BUILT_IN else 'no such file'}")
         found = recognise(path)
         if found is not None and found.kind != "model":
+            from viewer.files.misfits import A_MODEL, misfit  # for this message alone
+
             raise ModelError(f"{path}: {misfit(path, A_MODEL, found)}")
         size = path.stat().st_size
         if size >= _LARGEST_FILE:

@@ -1,15 +1,14 @@
 """Text that goes with a frame, in lines of character cells: what a display too coarse for a strip of text writes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
+from typing import NamedTuple
 
 Rows = tuple[tuple[str, str], ...]
 """Of a key table: keys, and what they do."""
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """What a frame has besides its images."""
 
     status: tuple[str, ...] = ()  # what is shown, in pieces

@@ -4,8 +4,8 @@ import ast
 import contextlib
 import re
 import warnings
-from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
 from trainer.contract.text import printable
 
@@ -16,8 +16,7 @@ _UNPACK: Final = "unpack it first"
 CONVERT: Final = "the package tf2onnx converts it"
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What something is."""
 
     what: str  # in words, with an article
@@ -56,10 +55,7 @@ def of_bytes(head: bytes, tail: bytes = b"", suffix: str = "") -> Found | None:
         return _zip(head + tail)
     if _is_safetensors(head):
         return Found("weights (safetensors)", "weights")
-    for magic, found in _MAGIC:
-        if magic.match(head):
-            return found
-    return None
+    return next((found for magic, found in _magic() if magic.match(head)), None)
 
 
 def _array(head: bytes) -> Found:
@@ -134,23 +130,26 @@ _BY_NAME: Final = {
     ".mlmodel": Found("a Core ML model"),
     ".caffemodel": Found("a Caffe model"),
 }
-_MAGIC: Final = tuple(
-    (re.compile(magic, re.DOTALL), found)
-    for magic, found in (
-        (rb"(?i:(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b)", _PAGE),
-        (rb"(?i:\s*(?:<\?xml[^>]*>\s*)?(?:<!(?:doctype svg|--)[^>]*>\s*)*<svg\b)", Found("a drawing (SVG)")),
-        (rb"\x80[\x02-\x05]\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", Found("weights of PyTorch", "weights")),
-        (rb"\x80[\x02-\x05]", Found("a pickled Python object, which is never loaded: it could run anything", "pickle")),
-        (rb"\x89HDF\r\n\x1a\n", Found("an HDF5 file, as Keras saves models (.h5)", way_out=CONVERT)),
-        (rb".{4}TFL3", Found("a TensorFlow Lite model", way_out=CONVERT)),
-        (rb".{4}ORTM", Found("a model in onnxruntime's own format", way_out="open the .onnx file it is of")),
-        (rb"GGUF|GGML|lmgg", Found("a GGUF model")),
-        (rb"PAR1", Found("a Parquet table", "set")),
-        (rb".{257}ustar", Found("a tar archive", "set", _UNPACK)),
-        (rb"\0\0\x08[\x01-\x04]", Found("an IDX file, as MNIST is in", "set")),
-        (rb"\x1f\x8b|BZh|\xfd7zXZ\0|\x28\xb5\x2f\xfd", Found("a compressed file", "set", _UNPACK)),
-        (rb"7z\xbc\xaf\x27\x1c|Rar!", Found("an archive (7z, rar)", way_out=_UNPACK)),
-        (rb"%PDF", Found("a PDF")),
-        (rb"\0\0\0\x0cJXL |\xff\x0a", Found("a JPEG XL", "image")),
-    )
+_MAGIC: Final = (
+    (rb"(?i:(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b)", _PAGE),
+    (rb"(?i:\s*(?:<\?xml[^>]*>\s*)?(?:<!(?:doctype svg|--)[^>]*>\s*)*<svg\b)", Found("a drawing (SVG)")),
+    (rb"\x80[\x02-\x05]\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", Found("weights of PyTorch", "weights")),
+    (rb"\x80[\x02-\x05]", Found("a pickled Python object, which is never loaded: it could run anything", "pickle")),
+    (rb"\x89HDF\r\n\x1a\n", Found("an HDF5 file, as Keras saves models (.h5)", way_out=CONVERT)),
+    (rb".{4}TFL3", Found("a TensorFlow Lite model", way_out=CONVERT)),
+    (rb".{4}ORTM", Found("a model in onnxruntime's own format", way_out="open the .onnx file it is of")),
+    (rb"GGUF|GGML|lmgg", Found("a GGUF model")),
+    (rb"PAR1", Found("a Parquet table", "set")),
+    (rb".{257}ustar", Found("a tar archive", "set", _UNPACK)),
+    (rb"\0\0\x08[\x01-\x04]", Found("an IDX file, as MNIST is in", "set")),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ\0|\x28\xb5\x2f\xfd", Found("a compressed file", "set", _UNPACK)),
+    (rb"7z\xbc\xaf\x27\x1c|Rar!", Found("an archive (7z, rar)", way_out=_UNPACK)),
+    (rb"%PDF", Found("a PDF")),
+    (rb"\0\0\0\x0cJXL |\xff\x0a", Found("a JPEG XL", "image")),
 )  # fmt: skip
+
+
+@cache
+def _magic() -> tuple[tuple[re.Pattern[bytes], Found], ...]:
+    """Compiled when it is needed: a model is told before."""
+    return tuple((re.compile(magic, re.DOTALL), found) for magic, found in _MAGIC)

@@ -20,7 +20,6 @@ from trainer.contract.errors import ImageError
 from trainer.contract.files import replace_bytes
 from trainer.contract.headers import Unreadable
 from trainer.contract.recipe import PNG_SIGNATURE, find_recipe, text_chunks
-from viewer.files.misfits import misfit_of
 from viewer.labels import painted
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
@@ -49,8 +48,11 @@ def is_png(path: Path) -> bool:
 
 def read_recipe(path: Path) -> dict[str, Any]:
     """What a saved image was made from. Raises ``ImageError`` where the file does not say."""
-    if path.is_file() and not is_png(path) and (what := misfit_of(path, "a PNG that the viewer saved")):
-        raise ImageError(f"{path}: {what}")  # before all of it is read
+    if path.is_file() and not is_png(path):
+        from viewer.files.misfits import misfit_of  # for this message alone
+
+        if what := misfit_of(path, "a PNG that the viewer saved"):
+            raise ImageError(f"{path}: {what}")  # before all of it is read
     with naming(path):
         recipe = find_recipe(images.read_bytes(path))
     if recipe is None:
