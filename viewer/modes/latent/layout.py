@@ -1,6 +1,7 @@
 """Where everything of the latent mode lies on its frame, in frame pixels."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Final
 
 from viewer.frame.area import Area, fitting_side, fitting_size, image_area
@@ -19,7 +20,7 @@ _VALUE_WIDTH: Final = 52  # right of it
 _SLIDER: Final = TRACK + 8  # that the row of a slider is high
 TEXT_LINE: Final = 20  # from one line of text to the next
 _ABOVE_TEXT: Final = 16  # between an image and what is below the text under it
-_GAUGE: Final = 17  # that a gauge of the panel is high
+_GAUGE: Final = 17  # that a gauge of the panel is high at least
 _GAUGE_NAME_WIDTH, _GAUGE_VALUE_WIDTH = 92, 48  # left and right of it
 
 
@@ -42,6 +43,7 @@ class Layout:
     tracks: tuple[Area, ...]  # what each of them slides on
     track_count: int  # images behind a slider
     track_width: int  # of one of them
+    gauge: int = _GAUGE  # that a gauge of the panel is high
 
     @property
     def image(self) -> Area:
@@ -57,8 +59,14 @@ class Layout:
         """Rows for small sliders below the large image and so many lines of text."""
         room = self.below(self.image, lines)
         return tuple(
-            Area(room.left, room.top + row * _GAUGE, room.width, _GAUGE) for row in range(room.height // _GAUGE)
+            Area(room.left, room.top + row * self.gauge, room.width, self.gauge)
+            for row in range(room.height // self.gauge)
         )
+
+
+def for_cells(layout: Layout, cell_height: float) -> Layout:
+    """The same for a terminal whose character cells are so many frame pixels high: no two gauges in one of them."""
+    return replace(layout, gauge=max(math.ceil(cell_height), _GAUGE))
 
 
 def gauge_track(row: Area) -> Area:

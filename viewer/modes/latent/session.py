@@ -18,7 +18,7 @@ from viewer.keys import Action, Event
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError, open_model, open_sibling_encoder
 from viewer.modes.latent.frames import Painter
-from viewer.modes.latent.layout import make_layout
+from viewer.modes.latent.layout import for_cells, make_layout
 from viewer.modes.latent.naming import FOUND, Finder, entry_of, in_groups, rounded, to_name, with_name
 from viewer.modes.latent.options import BINDINGS, Options
 from viewer.modes.latent.plan import COARSER, ImageRequest, Plan, plan_of, point_request
@@ -75,14 +75,16 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
             self._encoding.ask(self._known.tried)
 
     def _lay_out(self, room: Room) -> bool:
-        """In a terminal the plane has fewer and larger images, unless their number was asked for. Windows enlarge the
-        frame as it is."""
-        if room.grain == 1 or self.counted:
+        """In a terminal the plane has fewer and larger images, unless their number was asked for, and each gauge a line
+        of its own. Windows enlarge the frame as it is."""
+        if room.grain == 1:
             return False
         usual = self._usual
         share = min(room.width / usual.width, room.height / usual.height) / room.grain  # display pixels a frame's
         count = min(max(int(share * max(usual.plane.width, usual.plane.height) / _TERMINAL_CELL), 2), usual.rows)
-        fewer = make_layout(*usual.image_size, count, count, usual.scale) if count < usual.rows else usual
+        as_asked = self.counted or count >= usual.rows
+        fewer = usual if as_asked else make_layout(*usual.image_size, count, count, usual.scale)
+        fewer = for_cells(fewer, 2 / share)
         if fewer != self.state.layout:
             self.state = replace(self.state, layout=fewer, stop=min(self.state.stop, len(fewer.stops) - 1))
             self.changed = True
@@ -271,8 +273,10 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
         return before.seed != after.seed or before.classes != after.classes or other_line or home
 
     def _returned(self, state: LatentState) -> LatentState:
-        """The state of an earlier page, with the directions and groups of now."""
-        return replace(state.in_space(self.state.space), groups=self.state.groups, method=self.state.method)
+        """The state of an earlier page, with the directions and groups of now, on a terminal of the size of now."""
+        now, stop = self.state, min(state.stop, len(self.state.layout.stops) - 1)
+        state = replace(state.in_space(now.space), layout=now.layout, stop=stop)
+        return replace(state, groups=now.groups, method=now.method)
 
     # In words, and on disk.
 

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,7 @@ from viewer.modes.latent.scatter import Scatter, open_scatter
 from viewer.modes.latent.session import LatentSession
 from viewer.modes.latent.space import MIDDLE, space_of
 from viewer.modes.latent.state import LatentState, begin, place
+from viewer.room import Room
 from viewer.sessions.classes import Classes
 
 
@@ -305,6 +307,39 @@ def test_backspace_returns_to_points_and_lines_that_were_left(plane_path: Path, 
     assert press(f"drag:{places}").line != line.line
     assert press("backspace").line == line.line
     assert own.seed < line.seed
+    session.close()
+
+
+def test_backspace_after_another_size_of_the_terminal(model: Model, tmp_path: Path) -> None:
+    small, large = (Room(4 * columns, 8 * lines, 0.5, 4, strip=False) for columns, lines in ((50, 15), (160, 60)))
+    frames = []
+    for rooms in ((large, large), (small, large)):
+        session = start(model, tmp_path)
+        session.counted = False
+        try:
+            session.fit(rooms[0])
+            for key in ("tab", "i", "end", "i"):
+                session.handle(*parse_keys(key))
+                session.settle(0.0)
+            session.fit(rooms[1])
+            session.handle(*parse_keys("backspace"))
+            session.settle(9.0)
+            frames.append(session.frame(strip=False))
+        finally:
+            session.close()
+    assert np.array_equal(*frames)
+
+
+def test_each_gauge_has_a_line_of_a_terminal(tmp_path: Path) -> None:
+    model = open_model(make_generator(tmp_path / "many.onnx", size=24))
+    session = start(model, tmp_path)
+    for columns, lines in ((80, 23), (50, 15), (200, 60)):
+        session.fit(Room(4 * columns, 8 * lines, 0.5, 4, strip=False))
+        layout = session.state.layout
+        cell = max(2 * layout.width / columns, layout.height / lines)  # frame pixels that a cell is high
+        rows = [row for _, row in session.state.gauges()]
+        assert rows
+        assert all(below.top - above.top >= cell for above, below in pairwise(rows))
     session.close()
 
 
