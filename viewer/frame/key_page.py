@@ -1,5 +1,6 @@
 """The key table over an image. A frame that is too small for it is made larger for as long as it is shown."""
 
+import math
 from itertools import zip_longest
 from typing import Final
 
@@ -17,14 +18,17 @@ _BETWEEN: Final = 20  # keys and what they do
 _NARROWEST: Final = 420  # frame on which the table is written
 _WIDEST: Final = 560  # what keys do, before it is broken into lines
 _SHADE: Final = 0.35  # of the image, that is left below the table
+_ZOOMS: Final = (1, 2, 3)  # that a display may show a frame at: thicker letters are wider than in proportion
 _END: Final = "any key takes this away"
 
 
 def over(frame: Frame, rows: Rows, scale: float = 1.0) -> Frame:
     """A frame with a key table in its middle. ``scale``: how many times as large as usual letters are."""
 
+    zooms = (1,) if frame.fits else _ZOOMS
+
     def measure(text: str) -> int:
-        return text_width(text, scale)
+        return max(math.ceil(text_width(text, scale * zoom) / zoom) for zoom in zooms)
 
     line, margin, between = round(_LINE * scale), round(_MARGIN * scale), round(_BETWEEN * scale)
     width = max(frame.shape[1], round(_NARROWEST * scale))
