@@ -88,12 +88,3 @@ def checked(sheet: Sheet) -> Sheet:
     if sheet.width * sheet.height > _LARGEST_FRAME:
         raise UserError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
     return sheet
-
-
-def fitting_sheet(
-    rows: int, columns: int, height: int, width: int, scale: float | None, gap: int = 2, across: int = 1
-) -> Sheet:
-    """A sheet of images of this size at a scale, or as fits a small screen, ``across`` beside each other in a cell.
-    Raises ``UserError`` where the frame would be too large."""
-    scale = scale or auto_scale(rows, columns * across, height, width)
-    return checked(Sheet(rows, columns, max(round(width * scale), 1) * across, max(round(height * scale), 1), gap))

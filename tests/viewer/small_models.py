@@ -16,10 +16,18 @@ from onnx import TensorProto, helper, numpy_helper
 from export.card import BLANK_SEAL, SEAL_KEY, Card, Latent, Port, seal
 from viewer.keys import Event
 from viewer.labels import painted
-from viewer.room import Room
+from viewer.room import Room, Tiling
+from viewer.sheet import Sheet
 from viewer.text import Text, line_of
 
 ONNX_TYPES = {"f32": TensorProto.FLOAT, "f64": TensorProto.DOUBLE, "u8": TensorProto.UINT8, "i64": TensorProto.INT64}
+
+
+def fitting_sheet(
+    rows: int, columns: int, height: int, width: int, scale: float, gap: int = 2, across: int = 1
+) -> Sheet:
+    """A sheet of images of this size at a scale, ``across`` beside each other in a cell."""
+    return Tiling(height, width, rows, columns, scale=scale, gap=gap, across=across).sheet()
 
 
 def constant(name: str, value: Any) -> Any:

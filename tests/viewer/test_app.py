@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from small_models import FakeDisplay, full_disk
+from small_models import FakeDisplay, fitting_sheet, full_disk
 from waiting import HANG_SECONDS, Gate, StepByStep
 
 from export.card import Latent
@@ -27,7 +27,7 @@ from viewer.modes.animate.session import LEG_TICKS, AnimateSession, AnimateState
 from viewer.room import Room, Tiling
 from viewer.sessions.generator_page.session import GridSession, GridState
 from viewer.sessions.session import HISTORY
-from viewer.sheet import auto_scale, fitting_sheet
+from viewer.sheet import auto_scale
 from viewer.worker import Worker
 
 

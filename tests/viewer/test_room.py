@@ -16,7 +16,7 @@ from viewer.keys import Action, Event, parse_keys
 from viewer.model import Model
 from viewer.modes import Mode
 from viewer.room import Room, Tiling
-from viewer.sheet import fitting_sheet
+from viewer.sheet import Sheet
 
 GRID = Tiling(64, 64, usual=(6, 8))
 
@@ -61,8 +61,8 @@ def test_a_sheet_never_leaves_its_room(
 
 
 def test_without_a_display_sheets_are_as_they_were() -> None:
-    for side in (8, 28, 64, 100, 128, 300):
-        assert GRID._replace(height=side, width=side).sheet() == fitting_sheet(6, 8, side, side, None)
+    for side, cell in ((8, 64), (28, 112), (64, 128), (100, 100), (128, 128), (300, 133)):
+        assert GRID._replace(height=side, width=side).sheet() == Sheet(6, 8, cell, cell)
 
 
 class Growing(FakeDisplay):

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from small_models import FakeDisplay, generator_card, make_detail, make_encoder, make_generator
+from small_models import FakeDisplay, fitting_sheet, generator_card, make_detail, make_encoder, make_generator
 from waiting import Gate
 
 from export.card import Latent
@@ -20,7 +20,6 @@ from viewer.modes.animate.session import AnimateSession, AnimateState
 from viewer.sessions.detail_layer import Layer, open_layer, other_low
 from viewer.sessions.generator_page.session import GridSession, GridState
 from viewer.sessions.sheet_state import DETAIL, SHARPENING
-from viewer.sheet import fitting_sheet
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import FakeDisplay, make_generator
+from small_models import FakeDisplay, fitting_sheet, make_generator
 
 from trainer.contract.errors import UserError
 from viewer.__main__ import main
@@ -19,7 +19,7 @@ from viewer.modes import Mode
 from viewer.modes.animate.session import AnimateSession, AnimateState
 from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.generator_page.session import GridSession, GridState
-from viewer.sheet import Sheet, fitting_sheet
+from viewer.sheet import Sheet
 
 SHEET = Sheet(rows=3, columns=4, cell_width=16, cell_height=16)
 

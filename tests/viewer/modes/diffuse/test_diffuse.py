@@ -34,7 +34,7 @@ from viewer.modes.diffuse.session import DiffuseSession, DiffuseState, cells, pa
 from viewer.sessions.classes import Classes
 from viewer.sessions.denoiser import Denoiser
 from viewer.sessions.sampling import Diffusion, Page, Settings
-from viewer.sheet import Sheet, fitting_sheet
+from viewer.sheet import Sheet
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3npc"))]
 
@@ -78,7 +78,7 @@ def session(path: Path, out: Path, rows: int = 2, columns: int = 3, **options: A
     diffusion = Diffusion(denoiser, settings, options.pop("generator", None), options.pop("photos", ()))
     trajectory = options.pop("trajectory", None)
     state = DiffuseState(
-        fitting_sheet(rows, columns, *denoiser.model.image_size, 1.0, across=2 if diffusion.photos else 1),
+        make.fitting_sheet(rows, columns, *denoiser.model.image_size, 1.0, across=2 if diffusion.photos else 1),
         **{
             "steps": 10,
             "most_steps": diffusion.start,
