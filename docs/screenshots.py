@@ -1,9 +1,9 @@
-"""Draw the images of the documentation that need at most two minutes of training: ``python docs/screenshots.py
+"""Draw the images of the documentation that need some minutes of training at most: ``python docs/screenshots.py
 [NAME ...]``.
 
-They show the built-in model, drawn toy cats, a short training, and cuttings of the committed sheets of each model.
-Without names, all of them are drawn. That of compare needs ``pip install -e '.[export]'``, those of terminals
-``pip install -e '.[test]'`` and a machine with pseudo-terminals.
+They show the built-in model, drawn toy cats, short trainings, and cuttings of the committed sheets of each model.
+Without names, all of them are drawn, in a quarter of an hour. Those that train need ``pip install -e '.[export]'``,
+those of terminals ``pip install -e '.[test]'`` and a machine with pseudo-terminals.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 DOCS = Path(__file__).resolve().parent
@@ -37,6 +38,17 @@ THUMBNAILS = {  # of which sheet; left, top, width and height of the cutting, fo
     "pix2pix": ("models/pix2pix.png", 2, 136, 880, 220),
     "srgan": ("upscale.png", 0, 210, 512, 128),
 }
+HOLD_OUT = 50  # every how manieth cat is not trained on
+HALF_A_CAT = (  # strokes in 64ths of the page, which are mirrored: head, cheek, ear, mouth, nose, collar, shoulder
+    ((31, 15), (26, 15), (14, 8), (8, 6), (6, 9), (6, 16), (8, 25), (6, 31)),
+    ((6, 31), (7, 37), (11, 43), (17, 47), (24, 50), (31, 51)),
+    ((9, 10), (9, 22), (12, 22), (20, 16), (9, 10)),
+    ((31, 42), (31, 44), (29, 46), (26, 45)),
+    ((31, 40), (29, 40), (31, 42)),
+    ((17, 48), (18, 50), (24, 53), (31, 54)),
+    ((17, 48), (15, 55), (11, 63)),
+)
+OVALS = ((20, 34, 6, 7), (20, 34, 3, 4))  # of an eye: centre, half the width, half the height
 CELL = (8, 16)  # pixels of a character
 COLUMNS, LINES = 148, 39
 BRAILLE = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))  # places of its dots, by bit
@@ -46,7 +58,7 @@ QUIET_SECONDS = 3.0  # a terminal in which nothing has changed for so long has d
 def viewer(*words: str) -> None:
     """Run the viewer without a screen, on one thread, so that the same bits come out everywhere."""
     command = [sys.executable, "-m", "viewer", *words, "--display", "none"]
-    if words[0] not in ("dataset", "watch"):
+    if words[0] not in ("dataset", "pick", "watch"):
         command += ["--threads", "1"]
     subprocess.run(command, check=True)
 
@@ -84,7 +96,7 @@ def keys(folder: Path) -> None:
 def animate(folder: Path) -> None:
     """A closed walk through the latent space of the built-in model."""
     path = folder / "walk.webp"
-    viewer("animate", "--cols", "4", "--scale", "1", "--loop", "--frames", "90", "--record", str(path))
+    viewer("animate", "--cols", "4", "--scale", "1", "--loop", "--frames", "90", "--record", str(path), "--force")
     frames = []
     with Image.open(path) as film:
         for index in range(getattr(film, "n_frames", 1)):
@@ -118,6 +130,109 @@ def compare(folder: Path) -> None:
 def compared(folder: Path, run: Path) -> None:
     """The checkpoints of a run."""
     save(recorded(folder, "compare", str(run), "--rows", "3", "--seed", "1"), "viewer/compare")
+
+
+def toycats(folder: Path, size: int) -> Path:
+    """A set of drawn cats that are so many pixels wide."""
+    cats = folder / f"cats{size}.npy"
+    if not cats.exists():
+        tool("toycats", "-o", str(cats), "--count", "2000", "--size", str(size))
+    return cats
+
+
+def held_out(folder: Path, size: int, number: int) -> Path:
+    """A cat that no training has seen, as a PNG."""
+    path = folder / f"cat{number}.png"
+    Image.fromarray(np.load(toycats(folder, size), mmap_mode="r")[number * HOLD_OUT]).save(path)
+    return path
+
+
+def trained(folder: Path, family: str, size: int, options: str) -> Path:
+    """The exported model of a training on drawn cats, which is run once."""
+    run, model = folder / family, folder / f"{family}.onnx"
+    words = f"--data {toycats(folder, size)} --out {run} --no-flip --hold-out {HOLD_OUT} --threads 1 {options}".split()
+    usual = ["--sample-every", "100000", "--save-minutes", "0"]  # nothing that depends on how fast a machine is
+    for command in (f"trainer.train_{family}", *words, *usual), ("export", str(run), "-o", str(model), "--force"):
+        subprocess.run([sys.executable, "-m", *command], check=True, stdout=subprocess.DEVNULL)
+    return model
+
+
+def trained_translator(folder: Path) -> Path:
+    """A translator from edges to cats."""
+    size = "--image-size 128 --width 16 --batch-size 4 --norm instance"
+    return trained(folder, "pix2pix", 128, f"{size} --learning-rate 4e-4 --save-every 300 --steps 900")
+
+
+def hpf(folder: Path) -> None:
+    """Images of a short VAE with an eighth of the detail, and with all of it."""
+    low = trained(folder, "vae", 64, "--arch conv --latent-size 20 --batch-size 32 --steps 500")
+    detail = trained(folder, "hpf", 64, f"--low {folder / 'vae'} --batch-size 8 --save-every 50 --steps 200")
+    page = ["hpf", str(low), str(detail), "--rows", "2", "--seed", "7", "--gain"]
+    screens = [np.asarray(recorded(folder, *page, gain).convert("RGB")) for gain in ("0.125", "1")]
+    save(Image.fromarray(np.concatenate(screens)), "viewer/hpf")
+
+
+def diffuse(folder: Path) -> None:
+    """A page of cats, and how four of them come out of noise."""
+    size = "--width 16 --multipliers 1 2 2 --batch-size 16 --no-classes"
+    pace = "--learning-rate 2e-3 --schedule cosine --ema 4000 --sample-steps 15 --save-every 300 --steps 1400"
+    model = trained(folder, "ddpm", 32, f"{size} {pace}")
+    save(recorded(folder, "diffuse", str(model), "--rows", "2", "--cols", "6", "--seed", "7"), "viewer/diffuse")
+    steps = folder / "steps"
+    page = ["--rows", "4", "--cols", "1", "--seed", "7", "--keys", "S", "--keep-steps", "png"]
+    viewer("diffuse", str(model), *page, "--out", str(steps))
+    with Image.open(max(steps.glob("*-steps.png"))) as image:
+        large = image.convert("RGB").resize((2 * image.width, 2 * image.height), Image.Resampling.BICUBIC)
+    save(large, "viewer/diffuse-steps")
+
+
+def translate(folder: Path) -> None:
+    """A cat, its edges, and what a translator makes of them."""
+    model = trained_translator(folder)
+    save(recorded(folder, "translate", str(model), str(held_out(folder, 128, 3))), "viewer/translate")
+
+
+def draw(folder: Path) -> None:
+    """A cat that is drawn by hand."""
+    angles = np.linspace(0, 2 * np.pi, 13)
+    ovals = [[(x + a * np.cos(angle), y + b * np.sin(angle)) for angle in angles] for x, y, a, b in OVALS]
+    keys = []
+    for stroke in (*HALF_A_CAT, *ovals):
+        for points in (stroke, [(63 - x, y) for x, y in stroke]):
+            keys.append(":".join(["drag", *(str(round(12 + 8 * place)) for point in points for place in point)]))
+    model = trained_translator(folder)
+    save(recorded(folder, "translate", str(model), "--draw", "--keys", ",".join(keys)), "viewer/draw")
+
+
+def upscale(folder: Path) -> None:
+    """A cat twice as large, bicubic to the left of the divider."""
+    size = "--preset cpu --precision fp32 --blocks 4 --features 16 --batch-size 8"
+    model = trained(folder, "srgan", 128, f"{size} --save-every 100 --pretrain 300 --steps 300")
+    small = folder / "small.png"
+    with Image.open(held_out(folder, 128, 3)) as image:
+        image.resize((64, 64), Image.Resampling.BICUBIC).save(small)
+    save(recorded(folder, "upscale", str(model), str(small)), "viewer/upscale")
+
+
+def pick(folder: Path) -> None:
+    """A saved page, to cut images out of it."""
+    save(recorded(folder, "pick", str(saved_page(folder)), "--keys", "right,right,down"), "viewer/pick")
+
+
+def info(folder: Path) -> None:
+    """What a saved page was made from."""
+    page = saved_page(folder)
+    command = [sys.executable, "-m", "viewer", "info", page.name]
+    done = subprocess.run(command, cwd=page.parent, check=True, capture_output=True, text=True)
+    save(in_lines(f"$ python -m viewer info {page.name}\n{done.stdout}"), "viewer/info")
+
+
+def saved_page(folder: Path) -> Path:
+    """A page of the built-in model."""
+    page = folder / "saved" / "toycats-0001.png"
+    if not page.exists():
+        viewer("grid", "--rows", "4", "--cols", "6", "--seed", "7", "--keys", "S", "--out", str(page.parent))
+    return page
 
 
 def directions(folder: Path) -> None:
@@ -191,6 +306,16 @@ def in_terminal(folder: Path, title: str, *words: str) -> Image.Image:
     return image
 
 
+def in_lines(text: str) -> Image.Image:
+    """What a command has printed."""
+    import pyte
+
+    lines = text.rstrip().replace("\t", "    ").split("\n")
+    screen = pyte.Screen(max(map(len, lines)) + 4, len(lines) + 2)
+    pyte.Stream(screen).feed("".join(f"\r\n  {line}" for line in lines))
+    return painted(screen)
+
+
 def painted(screen: "pyte.Screen") -> Image.Image:  # type: ignore[name-defined]  # noqa: F821
     """The characters of a terminal; half blocks are two pixels."""
     width, height = CELL
@@ -234,8 +359,8 @@ def thumbnails(folder: Path) -> None:
 
 SHOTS: dict[str, Callable[[Path], None]] = {
     shot.__name__: shot
-    for shot in (samples, keys, animate, latent, sliders, directions, compare, dataset, workshop, terminal, watch,
-                 thumbnails)
+    for shot in (samples, keys, animate, latent, sliders, directions, compare, hpf, diffuse, translate, draw, upscale,
+                 dataset, pick, info, workshop, terminal, watch, thumbnails)
 }  # fmt: skip
 
 
