@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 FAMILIES = sorted({path.stem for path in (ROOT / "trainer" / "families").glob("*.py")} - {"__init__"})
+MODES = sorted({path.parent.name for path in (ROOT / "viewer" / "modes").glob("*/options.py")})
+PAGE_OF_MODE = {"hpf": "detail"}  # where it has another name
 MOST_LINES = 180
 EXAMPLES = {"dots", "flip", "npz", "rotate", "restore"}  # on the pages about extending
 GENERATED = "commands/"  # pages whose sections Sphinx makes
@@ -77,6 +79,15 @@ def test_every_model_has_its_page(family: str) -> None:
     for readme in (ROOT / "README.md", DOCS / "README.ja.md"):
         if family != "classifier":  # no generator
             assert f"models/{family}.md)" in readme.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_has_its_page_with_an_image(mode: str) -> None:
+    name = f"{PAGE_OF_MODE.get(mode, mode)}.md"
+    page = (DOCS / "viewer" / name).read_text(encoding="utf-8")
+    assert f"python -m viewer {mode} " in page
+    assert re.search(r"^!\[[^\]]+\]\([^)]+\)$", page, re.MULTILINE)
+    assert f"\n| [`{mode}`]({name}) | " in (DOCS / "viewer" / "index.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
