@@ -123,6 +123,8 @@ def main(arguments: Sequence[str]) -> None:
     if not options.train_seconds > 0:
         fail(f"--train-seconds is {options.train_seconds}, expected more than 0", 2)
     new = not options.fresh and not (environment.ROOT / DATA).exists()
+    if new:
+        (environment.ROOT / RUN).mkdir(parents=True, exist_ok=True)
     environment.enter(["", "export"], Path(__file__).resolve(), arguments, meanwhile=DRAWING if new else ())
     if options.fresh:
         if MODEL.exists() and sha256(MODEL) == read_done()[1]:

@@ -167,6 +167,22 @@ def test_work_that_needs_no_torch_is_done_while_torch_is_installed(
     assert (started[0].returncode == 0) is (returncode == 0)  # where the installation fails, the work ends as well
 
 
+def test_what_the_demo_does_meanwhile_draws_its_cats(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    demo = load("demo", monkeypatch)
+    few = [{"4000": "2", "64": "16"}.get(word, word) for word in demo.DRAWING]
+    monkeypatch.setattr(demo, "DRAWING", few)
+    monkeypatch.setattr(demo.environment, "ROOT", tmp_path)
+
+    def enter(*_: object, meanwhile: list[str]) -> None:
+        subprocess.run([sys.executable, "-m", *meanwhile], cwd=tmp_path, check=True)
+        sys.exit()
+
+    monkeypatch.setattr(demo.environment, "enter", enter)
+    with pytest.raises(SystemExit):
+        demo.main([])
+    assert (tmp_path / demo.DATA).is_file()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the command is a shell script here")
 def test_a_viewer_that_does_not_start_ends_the_set_up_before_torch_is_fetched(
     environment: ModuleType, tmp_path: Path, checkout: Path, capfd: pytest.CaptureFixture[str]
