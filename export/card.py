@@ -350,5 +350,5 @@ def check_seal(data: bytes) -> bool:
         return False
     blanked = _SEAL.sub(BLANK_SEAL.encode(), data)
     if len(found) != 1 or hashlib.sha256(blanked).hexdigest() != found[0].decode():
-        raise CardError("contents do not match their SHA-256 seal: the file is damaged or was changed")
+        raise CardError("contents do not match their SHA-256 seal: the file is damaged or was changed; copy it again")
     return True

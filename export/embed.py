@@ -3,6 +3,7 @@
 python -m export cats.onnx -o named.onnx --directions cats.directions.json
 """
 
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -34,9 +35,12 @@ def embed(source: Path, path: Path, directions: Path, force: bool = False) -> st
     except CardError as error:
         raise UserError(f"{source}: {error}") from None
     except DecodeError:
-        raise UserError(f"{source}: is no ONNX file, or only a part of one; expected one that was exported") from None
+        raise UserError(f"{source}: is no ONNX file, or only a part of one; expected all: copy it again") from None
     if card is None:
-        raise UserError(f"{source}: has no card, expected a generator that this program exported")
+        raise UserError(
+            f"{source}: has no card, expected a generator with one: python -m export {shlex.quote(str(source))} "
+            "-o one.onnx gives it one"
+        )
     read = directions_for(card, directions, str(source))
     named = {**card.named_directions, **read.vectors}
     try:

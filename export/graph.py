@@ -13,6 +13,7 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from export.kinds import KINDS
+from export.one_by_one import for_each
 from export.rewrite import speed_up
 from trainer.family import Exportable
 
@@ -53,11 +54,14 @@ class Whole(nn.Module):
         self.examples = {name: value.detach() for name, value in item.inputs.items()}
         self.ports = {name: ports[name] for name in item.inputs}
         self.card = item.card
+        self.one_by_one = item.one_by_one
         self.to_grey = {name for name, port in self.ports.items() if port.rgb and item.inputs[name].shape[1] == 1}
         self.register_buffer("luma", torch.tensor(_LUMA))
         self.training = False  # not eval(): the family's module stays untouched
 
     def forward(self, *values: Tensor) -> Tensor:
+        if self.one_by_one and len(values[0]) > 1:
+            return torch.cat([self(*each) for each in zip(*(value.split(1) for value in values), strict=True)])
         floats = [self.floats(name, value) for name, value in zip(self.ports, values, strict=True)]
         result = self.module(*floats)
         if not self.kind.output.is_image:
@@ -75,14 +79,22 @@ class Whole(nn.Module):
             value = (value * self.luma).sum(3, keepdim=True)
         return value.permute(0, 3, 1, 2)
 
-    def draw(self, count: int, seed: int, taller: int = 1) -> tuple[Tensor, ...]:
-        """Random inputs for checks and calibration, [count, ...], images ``taller`` times as high as the examples."""
+    def draw(self, count: int, seed: int, steps: int = 0) -> tuple[Tensor, ...]:
+        """Random inputs for checks and calibration, [count, ...], images higher than the examples by so many steps, of
+        which sides are multiples, and more than twice as wide: no code that counts in pixels, or brings images to
+        multiples of its own, can be right by chance."""
         generator = torch.Generator().manual_seed(seed)
         draw = self.draw_examples if self.kind.inputs_correlate else self.draw_inputs
         return tuple(
-            self.to_graph(name, value.repeat(1, 1, taller, 1) if value.ndim == 4 else value)
+            self.to_graph(name, self._grown(value, steps) if value.ndim == 4 else value)
             for name, value in zip(self.ports, draw(count, generator), strict=True)
         )
+
+    def _grown(self, images: Tensor, steps: int) -> Tensor:
+        height, width = images.shape[2] + steps * self.card.multiple, images.shape[3]
+        width += steps * (width + 2 * self.card.multiple)
+        times = (-(-height // images.shape[2]), -(-width // images.shape[3]))
+        return images.repeat(1, 1, *times)[:, :, :height, :width]
 
     def draw_inputs(self, count: int, generator: torch.Generator) -> Iterator[Tensor]:
         """Each input at random."""
@@ -130,8 +142,9 @@ def augment(example: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 def trace(network: Whole) -> onnx.ModelProto:
     """The graph, with any batch size (and any height and width where the card says so). Raises ``ExportError``."""
-    examples = tuple(network.to_graph(name, value) for name, value in network.examples.items())
-    free = "nhw" if network.card.any_size else "n"
+    count = 1 if network.one_by_one else None
+    examples = tuple(network.to_graph(name, value[:count]) for name, value in network.examples.items())
+    free = ("" if network.one_by_one else "n") + ("hw" if network.card.any_size else "")
     axes = tuple(
         {axis: torch.export.Dim.DYNAMIC for axis, letter in enumerate(port.axes) if letter in free}
         for port in network.ports.values()
@@ -150,12 +163,17 @@ def trace(network: Whole) -> onnx.ModelProto:
                 verbose=False,
             )
     except Exception as error:  # torch raises dozens of kinds here
-        lines = [line for line in f"{error}\n{error.__cause__ or ''}".splitlines() if line.strip()]
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # torch's own words come round the one that tells
+            cause = cause.__cause__
+        lines = [line.strip() for line in f"{type(cause).__name__}: {cause}".splitlines() if line.strip()]
         raise ExportError(f"{network.name} cannot be traced by torch: {' '.join(lines[:2])[:300]}") from error
     assert program is not None, "dynamo gives a program"
     model = program.model_proto
     speed_up(model)
     tidy(model)
+    if network.one_by_one:
+        for_each(model)
     _finish(model, network)
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -25,10 +25,8 @@ from export.graph import TYPES, ExportError, Whole, trace
 from export.kinds import KINDS
 from export.quantize import quantize
 from export.verify import check_pairs, check_parity, measure_drift
-from export.weights import read_state_dict
 from trainer.contract.errors import UserError, require
 from trainer.contract.files import check_free, output, sync
-from trainer.families import family_names, load_family
 from trainer.family import DataSpec, Exportable
 
 _MAX_BYTES = (1 << 31) - 1  # of one protobuf message
@@ -109,26 +107,6 @@ def read_evaluation(run: Path, step: int) -> dict[str, Any]:
         if isinstance(found, dict) and found.get("step") == step:
             return {key: value for key, value in found.items() if key not in ("run", "step", "images_seen")}
     return {}
-
-
-def export_state_dict(file: Path, family: str, output: Output) -> list[Path]:
-    """Write a bare state_dict (``.pth``, ``.safetensors``) as ONNX files; returns them as ``export_run`` does.
-
-    ``family``: the name of a module in ``trainer.families`` that knows the field's usual layouts. Raises ``UserError``.
-    """
-    require(family in family_names(), "family", repr(family), f"one of {', '.join(family_names())}")
-    kind = load_family(family)
-    state = read_state_dict(file)
-    if not hasattr(kind, "from_state_dict"):
-        raise UserError(f"--family {family} reads no bare state_dicts: export a run instead")
-    try:
-        made, spec, nets = kind.from_state_dict(state, file.name)
-    except ValueError as error:
-        keys = ", ".join(sorted(state)[:4]) + (f" and {len(state) - 4} more" if len(state) > 4 else "")
-        raise UserError(f"{error} (the file's own: {keys})") from None
-    except (IndexError, RuntimeError, TypeError) as error:  # tensors of unexpected shapes
-        raise UserError(f"{file}: its tensors do not fit a {family}: {' '.join(str(error).split())[:200]}") from None
-    return export_networks(made.exports(nets, {}), Origin(family=family, spec=spec), output)
 
 
 def export_networks(exportables: Sequence[Exportable], origin: Origin, output: Output) -> list[Path]:

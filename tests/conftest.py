@@ -10,6 +10,7 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 os.environ |= {
     "OMP_NUM_THREADS": "1",
@@ -24,6 +25,9 @@ os.environ |= {
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: what tests start would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("busy", deadline=None)  # other programs may take the cores meanwhile
+settings.load_profile("busy")
 
 
 @pytest.hookimpl(trylast=True)

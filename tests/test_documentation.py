@@ -12,12 +12,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+sys.path.append(str(DOCS / "_extensions"))
+import algorithm_boxes  # noqa: E402  part of the site
+
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 FAMILIES = sorted({path.stem for path in (ROOT / "trainer" / "families").glob("*.py")} - {"__init__"})
 MODES = sorted({path.parent.name for path in (ROOT / "viewer" / "modes").glob("*/options.py")})
 PAGE_OF_MODE = {"hpf": "detail"}  # where it has another name
 MOST_LINES = 180
-EXAMPLES = {"dots", "flip", "npz", "rotate", "restore"}  # on the pages about extending
+EXAMPLES = {"dots", "flip", "gif", "rotate", "restore", "two"}  # on the pages about extending
 GENERATED = "commands/"  # pages whose sections Sphinx makes
 
 
@@ -71,6 +74,21 @@ def test_every_image_is_shown() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_every_step_is_beside_its_algorithm(family: str) -> None:
+    """The lines of the source that a page names are there, in this order, and begin with the first of ``step``."""
+    page = (DOCS / "models" / "algorithms.md").read_text(encoding="utf-8")
+    blocks = dict(re.findall(r"^```\{step\} (\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    rows = algorithm_boxes.rows(family, blocks[family].splitlines())
+    shown = "\n".join(row.code for row in rows).splitlines()
+    assert shown == algorithm_boxes.step_of(f"trainer.families.{family}").lines
+    assert len(rows) > 1
+    *others, last = blocks[family].splitlines()
+    for wrong in ("words => no such line", f"{last}\n{others[0]}", others[-1] if len(others) > 1 else "words"):
+        with pytest.raises(ValueError, match=r"begins with|expected"):
+            algorithm_boxes.rows(family, wrong.splitlines())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_every_model_has_its_page(family: str) -> None:
     page = (DOCS / "models" / f"{family}.md").read_text(encoding="utf-8")
     assert f"```{{paper}} {family}\n" in page
@@ -118,7 +136,7 @@ def test_the_examples_of_how_to_extend_it_pass_the_conformance_suites(tmp_path: 
         for name, source in re.findall(r"`(\w+/[\w/]+\.toml)`:\n\n```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             (tmp_path / name).write_text(source, encoding="utf-8")
             names.add(Path(name).name)
-    assert names == {"dots", "dots.toml", "train_dots", "flip", "npz", "rotate"}
+    assert names == {"dots", "dots.toml", "train_dots", "flip", "gif", "rotate", "two_layers"}
     suites = [str(path) for path in sorted((tmp_path / "tests").rglob("test_conformance.py"))]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-n0", "-m", "not slow", "-k", " or ".join(names - {"dots.toml"}), *suites],

@@ -20,7 +20,7 @@ REQUIRED = {  # keyword arguments with these values, wherever these are called
     "numpy.load": ("allow_pickle", False),
     "read_array": ("allow_pickle", False),
 }
-MAY_NAME_PICKLE = {"export/weights.py": {"UnpicklingError"}}  # what torch raises
+MAY_NAME_PICKLE = {"export/weight_files.py": {"UnpicklingError"}}  # what torch raises
 # Expressions that print themselves: numbers, words of our own, errors (which clean themselves), text cleaned before.
 OWN_WORDS = re.compile(
     r"error|FOLDER|"
@@ -30,7 +30,7 @@ OWN_WORDS = re.compile(
     r"written|skipped|scale|where|left|kind|width|height|size|row|mean|std|middle|low|high|lack|few|fewest|value|"
     r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|faceless|alpha|count|seed|"
     r"len\(skipped\) - faceless \+ unplaced|found|"
-    r"missing|number|method|pieces|"
+    r"missing|number|method|pieces|dropped|about|self\._counts\(\)|"
     r"threads|ranks|at|name|shown|text|message|title|what|MODEL|_NOTHING|smaller|rate|several|note|others|time\.strftime.*|"
     r"command\[0\]|error\.strerror|time\.monotonic.*"
 )

@@ -144,7 +144,7 @@ def small_normal(module: nn.Module) -> None:
     """DCGAN's weight initialisation, for ``network.apply``: N(0, 0.02), and N(1, 0.02) for batch normalisation."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, nn.BatchNorm2d) and module.affine:
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 

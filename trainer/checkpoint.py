@@ -53,6 +53,7 @@ class State:
     world_size: int
     score: float | None = None  # held-out metric that decides which checkpoint is best; lower is better
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    scored_by: str = ""  # ``Family.scored_by``: what the score means
     scored_images: int = 0  # held-out images that they are the means of; 0: all
     score_seconds: float = 0.0  # the option of that name that they were scored with
     description: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what Family.describe returned
@@ -239,14 +240,14 @@ def base_of(run: Path) -> Path:
 
 
 def best_of(paths: list[Path]) -> Path | None:
-    """Checkpoint with the lowest held-out score, of those scored on as many images as the newest; the newest where none
-    has a finite score."""
+    """Checkpoint with the lowest held-out score, of those scored by the same and on as many images as the newest; the
+    newest where none has a finite score."""
     scores = {path: found for path in paths if (found := finite_score(path))}
     if not scores:
         return paths[-1] if paths else None
-    images = {path: found.get("scored_images", 0) for path, found in scores.items()}
+    how = {path: (found.get("scored_by", ""), found.get("scored_images", 0)) for path, found in scores.items()}
     newest = max(scores, key=step_of)
-    alike = [path for path in scores if images[path] == images[newest]]
+    alike = [path for path in scores if how[path] == how[newest]]
     return min(alike, key=lambda path: scores[path]["score"])
 
 

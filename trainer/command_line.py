@@ -22,8 +22,11 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "data", "out", "preset", "config", "image_size", "batch_size", "steps", "minutes", "precision", "seed",
     ),
     "model": (),
-    "image": ("fit", "flip", "rotate", "crop", "hold_out", "bgr", "rgb_only"),
-    "learning": ("learning_rate", "beta1", "beta2", "schedule", "warmup", "accumulate", "clip_norm", "ema"),
+    "image": ("fit", "values", "flip", "rotate", "crop", "hold_out", "bgr", "rgb_only"),
+    "learning": (
+        "learning_rate", "beta1", "beta2", "schedule", "decay_from", "decay_to", "warmup", "accumulate",
+        "clip_norm", "ema",
+    ),
     "run": (),
     "machine": ("device", "processes", "threads", "compile", "workers", "memory"),
 }  # fmt: skip
@@ -66,7 +69,7 @@ def beginning(config_class: type[RunConfig], preset: str, file: Path | None) -> 
     """All options before those of the flags, and those of them that are from the file. Raises ``UserError``."""
     begin = {item.name: item.default for item in dataclasses.fields(config_class)}
     types = get_type_hints(config_class)
-    of_file, whole = read_options(file, config_class.__module__, types) if file is not None else ({}, False)
+    of_file, whole = read_options(file, config_class) if file is not None else ({}, False)
     of_preset: dict[str, Any] = {}
     if preset or (of_file.get("preset") and not whole):
         options = find(presets_of(config_class), preset or of_file["preset"]).options

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar, get_args
 
 from trainer.contract.errors import UserError, require
 from trainer.schedule import Schedule
@@ -47,7 +47,14 @@ def check(options: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Options of a training run. Families add their own fields."""
+    """Options of a training run. Families add their own fields.
+
+    ``BEFORE``: what runs did whose config.json does not have these options yet. ``AUTO``: what "auto" means in a new
+    run, for the options that a run keeps from its first command on. A family that adds to them keeps those of its base.
+    """
+
+    BEFORE: ClassVar[Mapping[str, Any]] = {"fit": "stretch", "values": "stored"}
+    AUTO: ClassVar[Mapping[str, Any]] = {"fit": "crop", "values": "auto"}
 
     data: str = "toycats"
     """Training images: one of the kinds of sets that are listed above."""
@@ -67,6 +74,10 @@ class RunConfig:
     fit: Literal["auto", "crop", "pad", "stretch"] = "auto"
     """How images that are no squares become one: cropped to their middle, padded by repeating their edges, or
     stretched; auto: cropped, or what a run that is resumed has done so far."""
+    values: Literal["auto", "stored", "ids", "10", "12"] = "auto"
+    """What the numbers of pixels mean: as they are stored, ids of classes (masks of 0, 1, 2), or 10 or 12 bits of
+    16-bit files; auto: what a look at some files finds, which is said, or what a run that is resumed has done so
+    far."""
     bgr: bool = False
     """The .npy file is in blue-green-red order, as plain OpenCV scripts write it."""
     hold_out: Annotated[int, least(0)] = 20
@@ -105,7 +116,12 @@ class RunConfig:
     clip_norm: Annotated[float, least(0)] = 0.0
     """Gradients are clipped to this norm; 0: no clipping."""
     schedule: Schedule = "constant"
-    """Learning-rate schedule, down to 0 over --steps, or --minutes where those end first."""
+    """Learning-rate schedule, down to --decay-to over --steps, or --minutes where those end first; tenth: at once to a
+    tenth, with --decay-from."""
+    decay_from: Annotated[float, BELOW_ONE] = 0.0
+    """Fraction of the run during which the learning rate is held before it falls."""
+    decay_to: Annotated[float, within(0, 1)] = 0.0
+    """Fraction of the learning rate that is left in the end (linear, cosine)."""
     warmup: Annotated[int, least(0)] = 0
     """Steps of linear learning-rate warm-up."""
     ema: Annotated[float, least(0)] = 10_000
@@ -130,9 +146,6 @@ class RunConfig:
         require(not self.min_steps or self.minutes > 0, "min_steps", self.min_steps, "0 without --minutes")
 
 
-BEFORE = {"fit": "stretch"}
-"""What runs did whose config.json does not have these options yet."""
-
 Record = TypeVar("Record")
 
 
@@ -143,8 +156,10 @@ def to_json(record: Any) -> dict[str, Any]:
 
 
 def from_json(kind: type[Record], values: Mapping[str, Any]) -> Record:
-    """The inverse of ``to_json``; keys of newer versions are ignored. Raises ``UserError``."""
+    """The inverse of ``to_json``; keys of newer versions are ignored, and what a run of an older one lacks is as it
+    was then. Raises ``UserError``."""
     known = {}
+    values = {**getattr(kind, "BEFORE", {}), **values}
     for item in dataclasses.fields(kind):  # type: ignore[arg-type]
         if item.name in values:
             value = values[item.name]

@@ -27,7 +27,15 @@ from trainer.contract.text import in_processes
 from trainer.exit_status import FINISHED, MISTAKE, STOPPED, TORCHRUN
 from trainer.failures import TrainingFailure
 from trainer.family import Nets
-from trainer.launcher import Launcher, asked_to_shard, die_with, find_launcher, names_in, set_threads
+from trainer.launcher import (
+    Launcher,
+    asked_to_shard,
+    check_accumulation,
+    die_with,
+    find_launcher,
+    names_in,
+    set_threads,
+)
 
 Found = TypeVar("Found")
 
@@ -46,6 +54,7 @@ class World:
         if asked not in ("no", config.precision):
             way = f"set --precision {asked}"
             raise UserError(f"the launcher asks for {asked}, --precision is {config.precision}: {way}")
+        check_accumulation(config, launcher)
         sharded = asked_to_shard(config)
         if config.device == "cpu":
             os.environ["ACCELERATE_USE_CPU"] = "true"

@@ -48,7 +48,7 @@ class Reading:
 class Pairs(Reading):
     """Pairs of an image and the condition that it is generated from."""
 
-    condition: str  # a folder of images of the same names, a .npy file, "halves" (left → right), or "edges"
+    condition: str  # a folder of images of the same names, a .npy file, "given", "halves" (left → right), or "edges"
     swapped: bool = False  # the condition is generated from the image instead
     enlarge: float = 1.0  # read at this many times the size, of which training cuts windows at random
     channels: int = 0  # of the images to generate: 1 or 3; 0: as the data are
@@ -104,6 +104,10 @@ class Turn(Protocol):
     def step(self) -> int:
         """Training steps finished before this one, resumed ones included: what the stages of a run depend on."""
 
+    @property
+    def progress(self) -> float:
+        """Finished fraction of the run, 0..1, by --steps or --minutes: what schedules depend on."""
+
     def __call__(self, name: str) -> AbstractContextManager[dict[str, Tensor]]: ...
 
 
@@ -157,6 +161,7 @@ class Exportable:
     module: nn.Module  # in eval mode
     inputs: Mapping[str, Tensor]  # example inputs by name, batch of 2: latent f32, image f32 0..1, label i64, ...
     card: CardFields = field(default_factory=CardFields)
+    one_by_one: bool = False  # the module is called with one image at a time: its code is for no other number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +180,7 @@ class Family(ABC):
     image_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what Batch.image is scaled to
     needs_labels: ClassVar[bool] = False
     generates: ClassVar[bool] = True  # whether samples are new images, which evaluation compares with real ones as sets
+    has_likelihood: ClassVar[bool] = False  # whether there are ``log_weights``
     shardable: bool = False  # whether tested with FSDP; double backward is unsupported there
     channels_last: bool = True  # memory format of the networks; False where it was measured slower
     sheet_side: ClassVar[int] = 8  # samples along each side of a sheet
@@ -216,6 +222,11 @@ class Family(ABC):
         betas = (getattr(self.config, "beta1", 0.9), getattr(self.config, "beta2", 0.999))
         return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
+    def optimizer_options(self, progress: float) -> Mapping[str, Any]:
+        """Options of the optimisers that change during the run, such as ``betas``, at a finished fraction of it, 0..1.
+        The learning rate follows ``--schedule`` by itself."""
+        return {}
+
     @abstractmethod
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         """One training step, as the paper's algorithm box has it."""
@@ -248,6 +259,17 @@ class Family(ABC):
         """Metrics of one held-out batch, each f32 [n], one per image; ``score`` is what *best* means (lower is
         better). Empty: there is no such metric, and the last checkpoint is the best."""
         return {}
+
+    @property
+    def scored_by(self) -> str:
+        """A word for what ``score`` means, to be changed with it: scores of other meanings are not compared."""
+        return ""
+
+    def log_weights(self, nets: Nets, batch: Batch, count: int) -> Tensor:
+        """log p(image, z) - log q(z|input) in nats, f32 [count, n], at ``count`` samples z of the encoder's Gaussian
+        for each image: their log-mean-exp bounds the log-likelihood of the image (Burda et al. 2016, "Importance
+        Weighted Autoencoders", equation 8)."""
+        raise NotImplementedError(f"{type(self).__name__} has no likelihood of images")
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         """Values for the card that need the training data (aggregate posterior, sample latents); JSON-able. What is too

@@ -19,6 +19,7 @@ from trainer.contract.errors import UserError
 from trainer.exit_status import LAUNCHERS
 
 PR_SET_PDEATHSIG = 1
+ACCUMULATION = "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,21 @@ def asked_to_shard(config: RunConfig) -> bool:
         flag = "--compile" if config.compile else "--precision fp16"
         raise UserError(f"{flag} does not go with FSDP; leave it out, or take launch/accelerate/many_gpus.yaml")
     return True
+
+
+def check_accumulation(config: RunConfig, launcher: Launcher | None) -> None:
+    """Raise ``UserError`` where the launcher asks for another accumulation of gradients than ``--accumulate``.
+
+    accelerate is kept from knowing: by its variable it would divide the gradients, and still take every step; its flag
+    it passes on to DeepSpeed alone.
+    """
+    variable = os.environ.pop(ACCUMULATION, "")
+    asked = [variable, launcher.options.get(ACCUMULATION.removeprefix("ACCELERATE_").lower(), "") if launcher else ""]
+    for number in map(str.strip, asked):
+        if number not in ("", "1", str(config.accumulate)):
+            expected = f"expected {config.accumulate} as --accumulate is"
+            way = f"; --accumulate {number} does it here" if number.isdecimal() and int(number) else ""
+            raise UserError(f"the launcher's gradient_accumulation_steps is {number}, {expected}{way}")
 
 
 def die_with(launcher: int) -> None:

@@ -7,9 +7,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from trainer.config import BEFORE
+from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 
 MOST_BYTES = 10 << 20
@@ -20,11 +20,11 @@ WORDS: Final[Mapping[Any, str]] = {
 }  # fmt: skip
 
 
-def read_options(path: Path, family: str, types: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+def read_options(path: Path, config_class: type[RunConfig]) -> tuple[dict[str, Any], bool]:
     """Options in a file, or in the config.json of a run's folder; and whether they are those of a run, all of them,
     preset included. Raises ``UserError``.
 
-    ``family``: the module that a run must be of. ``types``: the type of each option.
+    ``config_class``: the options of the family that a run must be of.
     """
     path = path / "config.json" if path.is_dir() else path
     try:
@@ -35,7 +35,7 @@ def read_options(path: Path, family: str, types: Mapping[str, Any]) -> tuple[dic
     if len(content) > MOST_BYTES:
         raise UserError(f"--config {path}: over {MOST_BYTES >> 20} MB, expected a run's config.json or lines of TOML")
     if content.lstrip().startswith(b"{"):
-        options = of_run(path, content, family)
+        options = of_run(path, content, config_class)
         values, whole = {name: value for name, value in options.items() if name not in NOT_TAKEN}, True
     else:
         try:
@@ -43,20 +43,21 @@ def read_options(path: Path, family: str, types: Mapping[str, Any]) -> tuple[dic
         except ValueError as error:
             raise UserError(f"--config {path}: neither TOML nor a run's config.json: {error}") from None
         values, whole = {name.replace("-", "_"): value for name, value in options.items()}, False
+    types = get_type_hints(config_class)
     return {name: fitted(path, name, value, types) for name, value in values.items()}, whole
 
 
-def of_run(path: Path, content: bytes, family: str) -> dict[str, Any]:
+def of_run(path: Path, content: bytes, config_class: type[RunConfig]) -> dict[str, Any]:
     """All options in the config.json of a run. Raises ``UserError``."""
     try:
         run = json.loads(content)
         found, options = str(run["family"]).partition(":")[0], dict(run["config"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"--config {path}: not the config.json of a run, expected its family and config") from None
-    if found != family:
-        model, expected = found.rpartition(".")[2], family.rpartition(".")[2]
+    if found != config_class.__module__:
+        model, expected = found.rpartition(".")[2], config_class.__module__.rpartition(".")[2]
         raise UserError(f"--config {path}: of a run of {model}, expected one of {expected}")
-    return BEFORE | options
+    return {**config_class.BEFORE, **options}
 
 
 def fitted(path: Path, name: str, value: Any, types: Mapping[str, Any]) -> Any:

@@ -28,7 +28,7 @@ class Turns:
     """
 
     def __init__(self, family: Family, config: RunConfig, world: World, raw: Nets) -> None:
-        self.config, self.world, self.raw = config, world, raw
+        self.family, self.config, self.world, self.raw = family, config, world, raw
         self.averaged = averages_of(raw)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         prepared = {}
@@ -85,9 +85,17 @@ class Turns:
             self.world.accelerator.unscale_gradients(optimizer)
             norm = nn.utils.clip_grad_norm_(self.raw[name].parameters(), config.clip_norm)
             self.add(f"gradient_norm/{name}", sharding.whole(norm.detach()))
-        factor = rate_factor(config.schedule, progress=self.progress, step=self.step, warmup=config.warmup)
+        factor = rate_factor(
+            config.schedule,
+            progress=self.progress,
+            step=self.step,
+            warmup=config.warmup,
+            decay_from=config.decay_from,
+            decay_to=config.decay_to,
+        )
+        others = self.family.optimizer_options(self.progress)
         for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+            group.update(others, lr=group["initial_lr"] * factor)
         optimizer.step()
         optimizer.zero_grad()
         seen = self.stream.position

@@ -115,7 +115,8 @@ class Validation:
     def record(self, metrics: dict[str, float]) -> dict[str, Any]:
         """A score as fields of ``trainer.checkpoint.State``."""
         images, seconds = self.count if self.count < len(self.held_out) else 0, self.config.score_seconds
-        return {"score": metrics.get("score"), "metrics": metrics, "scored_images": images, "score_seconds": seconds}
+        how = {"scored_by": self.family.scored_by, "scored_images": images, "score_seconds": seconds}
+        return {"score": metrics.get("score"), "metrics": metrics, **how}
 
     def affordable(self) -> int:
         """Images that --score-seconds allow, measured with a few; the same on all processes."""

@@ -193,6 +193,13 @@ def export(words: list[str], program: str) -> int:
     return export_main(words, program)
 
 
+def push(words: list[str], program: str) -> int:
+    """``utsuroi push FILE.onnx OWNER/NAME``."""
+    from utsuroi.push.command import main as push_main
+
+    return push_main(words, program)
+
+
 def data(words: list[str], program: str) -> int:
     """``utsuroi data TOOL``."""
     from trainer.data.__main__ import main as data_main
@@ -238,6 +245,7 @@ COMMANDS: Final[dict[str, tuple[Callable[[list[str], str], int], str]]] = {
     "view": (view, "play with an exported model: view FILE, or view MODE [FILE]"),
     "train": (train, "train a model: train MODEL --data IMAGES --out RUN"),
     "export": (export, "write a run as ONNX files: export RUN -o FILE.onnx"),
+    "push": (push, "put a model on the Hugging Face hub: push FILE.onnx OWNER/NAME"),
     "data": (data, "prepare and inspect image sets: data TOOL"),
     "evaluate": (evaluate, "measure a run on held-out images: evaluate RUN"),
     "runs": (runs, "list trainings: runs [FOLDER]"),

@@ -2,12 +2,10 @@
 
 import html
 import operator
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +13,12 @@ from numpy.typing import NDArray
 from export.card import Card
 from trainer.contract.errors import UserError
 from utsuroi.arrays import Images, img_tag
+from utsuroi.keywords import ReadingWords, naming_arguments, reading_of
 
 if TYPE_CHECKING:
     from viewer.model import Model as Graph
     from viewer.sessions.detail_layer import Layer
+    from viewer.sessions.translation import Upscaler
 
 UtsuroiError = UserError  # its message is one line: what was found, what was expected
 Latents: TypeAlias = NDArray[np.float32]  # [n, size]
@@ -26,18 +26,6 @@ AnyImages: TypeAlias = NDArray[np.uint8]  # [n, h, w, 3] or [h, w, 3], RGB
 AnyPath: TypeAlias = str | Path
 
 BUILT_IN = "toycats"
-
-
-@contextmanager
-def _arguments() -> Iterator[None]:
-    """Errors of the viewer name its flags: ``--label is 'dog'`` becomes ``label is 'dog'``, ``--condition given``
-    becomes ``condition="given"``."""
-    try:
-        yield
-    except UserError as error:
-        flag = r"(?<!\S)--(label|guidance|start|condition) "
-        text = re.sub(rf"{flag}(?!is )(\w+)", r'\1="\2"', re.sub(rf"{flag}is ", r"\1 is ", str(error)))
-        raise UtsuroiError(text) from None
 
 
 class Model:
@@ -65,6 +53,11 @@ class Model:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes that can be asked for with ``label=``, by number; empty: there are none."""
         return self._graph.classes
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Of a file without a card: sentences on what was guessed, and how sure that is."""
+        return self._graph.remarks
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} of {self.path}>"
@@ -98,7 +91,7 @@ class Model:
         sheet = "" if preview is None else img_tag(preview.sheet(columns=8))
         return f"<b>{html.escape(self.name)}</b><table>{rows}</table>{sheet}"
 
-    @_arguments()
+    @naming_arguments()
     def _label(self, label: str | int | None, count: int, extra: Sequence[str] = ()) -> NDArray[np.int64] | None:
         """A class for each of ``count`` images, i64 [n]. Raises ``UtsuroiError`` where there is none such."""
         from viewer.sessions.classes import find_label
@@ -269,11 +262,12 @@ class Translator(Model):
     """Turns images into images: edges into photographs, small images into larger ones."""
 
     @property
-    def scale(self) -> int:
+    def scale(self) -> float:
         """Result pixels an input pixel."""
-        return self._graph.image_layout.scale
+        scale = self._graph.image_layout.scale
+        return scale if isinstance(scale, int) else float(scale)
 
-    @_arguments()
+    @naming_arguments()
     def translate(
         self, image: AnyImages, *, seed: int = 0, sigma: float | None = None, condition: str = "", size: int = 0
     ) -> Images:
@@ -281,13 +275,16 @@ class Translator(Model):
 
         ``seed``: of the latent, for models that have one. ``sigma``: of the edges, for models that take edges.
         ``condition``: ``"given"`` takes images as they are, ``"edges"`` makes edges of them, instead of what the card
-        says. ``size``: the longer side at most, in pixels (that of the training). Raises ``UtsuroiError``.
+        says. ``size``: the longer side at most, in pixels (that of the training; restorers, which look at a part of an
+        image, take any). Raises ``UtsuroiError``.
         """
         from viewer.sessions.translation import Translator as Translation
 
         work = Translation(self._graph, condition, size)
         sigma = work.how.sigma if sigma is None else sigma
         latent = work.latent(seed)
+        if work.whole is not None:
+            return _by_tiles(work.whole, image)
         return _to_rgb(np.stack([work.translate(work.condition_of(one, sigma), latent) for one in _to_bgr(image)]))
 
     def upscale(self, image: AnyImages, *, tile: int = 0) -> Images:
@@ -295,24 +292,21 @@ class Translator(Model):
 
         ``tile``: side of a tile in input pixels; 0: as measured to be good. Raises ``UtsuroiError``.
         """
-        from viewer.files.inputs import Photo
         from viewer.sessions.translation import Upscaler
 
-        work = Upscaler(self._graph, tile)
-        results = []
-        for one in _to_bgr(image):
-            photo = Photo(one)
-            result = np.empty((one.shape[0] * work.scale, one.shape[1] * work.scale, 3), np.uint8)
-            for _ in work.fill(result, photo, work.plan(photo)):
-                pass
-            results.append(result)
-        return _to_rgb(np.stack(results))
+        return _by_tiles(Upscaler(self._graph, tile), image)
+
+
+def _by_tiles(work: "Upscaler", image: AnyImages) -> Images:
+    from viewer.files.inputs import Photo
+
+    return _to_rgb(np.stack([work.result_of(work.prepared(Photo(one)))[..., :3] for one in _to_bgr(image)]))
 
 
 class Denoiser(Model):
     """Makes images out of noise, step by step."""
 
-    @_arguments()
+    @naming_arguments()
     def denoise(
         self,
         n: int = 12,
@@ -349,7 +343,7 @@ class Denoiser(Model):
         settings = Settings(sampler=sampler, eta=eta, start=start or beginning)
         diffusion = Diffusion(predictor, settings, generator, list(photos), photos.__getitem__)
         n = len(photos) or _at_least_one(n)
-        wanted = self._label(label, n, [NO_CLASS])
+        wanted = self._label(label, n, [NO_CLASS] * self._graph.free_label)
         classes = Classes(len(predictor.names), 0 if wanted is None else int(wanted[0]))
         page = Page(seed, steps or USUAL_STEPS[sampler], 1, n, classes=classes, photos=tuple(range(len(photos))))
         run = diffusion.begin(page)
@@ -370,7 +364,12 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 
 @overload
 def load(
-    path: AnyPath = ..., *, encoder: AnyPath | None = ..., detail: AnyPath | None = ..., threads: int = ...
+    path: AnyPath = ...,
+    *,
+    encoder: AnyPath | None = ...,
+    detail: AnyPath | None = ...,
+    threads: int = ...,
+    **reading: Unpack[ReadingWords],
 ) -> Any: ...
 
 
@@ -382,6 +381,7 @@ def load(
     encoder: AnyPath | None = ...,
     detail: AnyPath | None = ...,
     threads: int = ...,
+    **reading: Unpack[ReadingWords],
 ) -> AnyModel: ...
 
 
@@ -392,42 +392,60 @@ def load(
     encoder: AnyPath | None = None,
     detail: AnyPath | None = None,
     threads: int = 0,
+    **reading: Unpack[ReadingWords],
 ) -> Any:
     """Open an exported model: a ``Generator``, ``Encoder``, ``Translator`` or ``Denoiser``, as its card says.
 
-    ``path``: an ONNX file, or ``"toycats"``, the built-in model. ``kind``: one of these classes, where no other will
+    ``path``: an ONNX file; ``"hub:OWNER/NAME"``, a model of the Hugging Face hub, perhaps with ``@REVISION`` and
+    ``/FILE.onnx``; or ``"toycats"``, the built-in model. ``kind``: one of these classes, where no other will
     do. ``encoder``: of a generator; without, ``<name>.encoder.onnx`` beside it, if it is there. ``detail``: a network
     trained by ``train_hpf.py``, whose detail is added to a generator's images. ``threads``: cores; 0: half of them,
-    4 at most. Raises ``UtsuroiError``, whose message is one line.
+    4 at most. ``reading``: of files without a card, what is not to be guessed: ``input_range`` and ``output_range``
+    ("-1..1" or (-1, 1)), ``layout`` ("chw", "hwc"), ``channels`` ("rgb", "bgr"), ``output_name``,
+    ``external_data``; what the viewer keeps
+    beside the file comes second, and nothing is kept by this. Raises ``UtsuroiError``, whose message is one line.
 
     >>> import utsuroi
     >>> utsuroi.load("toycats").card.family
     'vae'
     """
-    from viewer.model import an, encoder_beside, open_model
-    from viewer.options import model_file, model_threads
+    from viewer.description import an
+    from viewer.model import encoder_beside, open_model
+    from viewer.options import model_threads
 
     threads = model_threads(threads)
-    file = model_file(str(path))
-    graph = open_model(file, threads=threads)
+    file = _file(path)
+    graph = open_model(file, threads=threads, reading=reading_of(reading), silent=True)
     made = _KINDS.get(graph.kind)
     if made is None or not issubclass(made, kind):
         expected = " or ".join(an(name) for name, one in sorted(_KINDS.items()) if issubclass(one, kind))
-        raise graph.error(f"found {an(graph.kind)}{graph.found}, expected {expected}")
+        raise graph.error(f"found {graph.what}, expected {expected}")
     if made is not Generator:
         if encoder is not None or detail is not None:
-            raise graph.error(f"found {an(graph.kind)}, expected a generator beside encoder= or detail=")
+            raise graph.error(f"found {graph.what}, expected a generator beside encoder= or detail=")
         return made(graph)
-    beside = encoder_beside(file) if encoder is None else Path(encoder)
+    beside = encoder_beside(file) if encoder is None else _file(encoder)
     encoding = None
     if encoder is not None or beside.is_file():
-        encoding = Encoder(open_model(beside, threads=threads, wanted="encoder"))
+        encoding = Encoder(open_model(beside, threads=threads, wanted="encoder", silent=True))
     layer = None
     if detail is not None:
         from viewer.sessions.detail_layer import open_layer
 
-        layer = open_layer(graph, Path(detail), threads=threads)
+        layer = open_layer(graph, _file(detail), threads=threads)
     return Generator(graph, encoding, layer)
+
+
+def _file(path: AnyPath) -> Path:
+    """The file of a model by its name; one of the hub is fetched. Raises ``UtsuroiError``."""
+    from trainer.contract.hub.names import is_hub_name
+    from viewer.options import model_file
+
+    if not is_hub_name(path):
+        return model_file(str(path))
+    from trainer.contract.hub.files import fetch
+
+    return fetch(str(path))
 
 
 def _at_least_one(n: int) -> int:

@@ -1,8 +1,8 @@
 """Play with an exported model: ``python -m viewer cats.onnx``."""
 
-import contextlib
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,12 +17,13 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import check_free
 from trainer.contract.options import Parser, add_options, called_as
 from trainer.contract.packages import needing
-from trainer.contract.text import printable
+from trainer.contract.text import printable, say
 from viewer.modes import Mode, mode_names
-from viewer.options import BUILT_IN_NAMES, LimitOptions
+from viewer.options import BUILT_IN_NAMES, LimitOptions, ReadingOptions
 from viewer.worker import leave
 
 _FILES: Final = "A file in place of a mode is opened by the mode that fits: a model, images, a saved image."
+_MINUS_FIRST: Final = ("--keys", "--input-range", "--output-range")  # their values may begin as an option does
 
 
 def main(arguments: list[str] | None = None, program: str = "") -> int:
@@ -72,13 +73,8 @@ def _run(mode: Mode, options: Any) -> int:
 
 def _failed(error: UserError | MemoryError) -> int:
     message = str(error) if isinstance(error, UserError) else f"not enough memory: {error}".removesuffix(": ")
-    _say(f"error: {message}")
+    say(f"error: {message}")
     return 2
-
-
-def _say(line: str) -> None:
-    with contextlib.suppress(OSError):  # nobody may be listening
-        print(printable(line, 1000), file=sys.stderr, flush=True)
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:
@@ -89,15 +85,16 @@ def _parse(arguments: Sequence[str], program: str) -> tuple[Mode, Any]:
     """The mode and its options; exits as argparse does. No other mode is imported, unless all are to be listed, or the
     one that opens a file is to be found. Raises ``UserError``."""
     words = list(arguments)
+    for flag in _MINUS_FIRST:
+        if flag in words[:-1]:
+            place = words.index(flag)
+            words[place : place + 2] = [f"{flag}={words[place + 1]}"]
     names = mode_names()
     if not words or words[0] not in names:
         if not words or not _is_file(words[0]):
             _list_modes(names, words, program)
         words = _chosen(words, program)
     mode = Mode(words[0])
-    if "--keys" in words[:-1]:  # a script may begin with the minus key, which argparse takes for an option
-        place = words.index("--keys")
-        words[place : place + 2] = [f"--keys={words[place + 1]}"]
     return mode, mode.parse(words[1:], program)
 
 
@@ -123,11 +120,22 @@ def _chosen(words: Sequence[str], program: str) -> list[str]:
     """The mode that opens the files, and its words; says which it is. Raises ``UserError``."""
     from viewer.opening import choose
 
-    limits = Parser(prog=program, usage=f"{program} FILE ...", add_help=False, allow_abbrev=False)
-    add_options(limits, LimitOptions)
-    opening = choose(words, program, **vars(limits.parse_known_args(words)[0]))
-    _say(f"{opening.what}; opening {opening.mode} ({opening.command(program)})")
+    parser = Parser(prog=program, usage=f"{program} FILE ...", add_help=False, allow_abbrev=False)
+    add_options(parser, ReadingOptions)
+    known = ReadingOptions(**vars(parser.parse_known_args(words)[0]))
+    opening = choose(words, program, max_memory=known.max_memory, max_seconds=known.max_seconds, reading=known.reading)
+    _check_flags(opening.mode, [*opening.words], opening.what, program)
+    say(f"{opening.what}; opening {opening.mode} ({opening.command(program)})")
     return [opening.mode, *opening.words]
+
+
+def _check_flags(mode: str, words: Sequence[str], what: str, program: str) -> None:
+    """Raise ``UserError`` where the mode that fits a file lacks a flag of other modes: its usage would not say why."""
+    for word in words[1:]:
+        flag = word.partition("=")[0]
+        if flag.startswith("--") and not Mode(mode).has(flag) and any(Mode(name).has(flag) for name in mode_names()):
+            command = f"{program} {mode} {printable(shlex.quote(words[0]))}"
+            raise UserError(f"{what}, which mode {mode} opens, and that has no {flag}: {command}")
 
 
 if __name__ == "__main__":

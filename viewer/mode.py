@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
+from trainer.contract.hub.names import is_hub_name
 from trainer.contract.options import Parser, add_options
 from viewer.bindings import Binding, help_text
+from viewer.options import model_file
 
 _MODES: Final = "viewer.modes"  # found by listing, and imported by name: nothing else here knows of it
 
@@ -30,7 +33,9 @@ class Mode:
         self.saved: Mapping[str, Mapping[str, str]] = getattr(module, "SAVED", {})
 
     def parse(self, words: Sequence[str], program: str = "python -m viewer") -> Any:
-        """The options from the words of a command line that follow the mode's name; exits as argparse does."""
+        """The options from the words of a command line that follow the mode's name; exits as argparse does.
+
+        Models of the hub are fetched, and are files from then on. Raises ``UserError``."""
         parser = Parser(
             prog=f"{program} {self.name}",
             description=f"{self.summary}.",
@@ -39,7 +44,11 @@ class Mode:
             allow_abbrev=False,
         )
         add_options(parser, self.Options)
-        return self.Options(**vars(parser.parse_args(words)))
+        values = vars(parser.parse_args(words))
+        for item in fields(self.Options):
+            if item.metadata.get("type") is model_file:
+                values[item.name] = _fetched(values[item.name])
+        return self.Options(**values)
 
     def choices(self, flag: str) -> Sequence[Any] | None:
         """The values that a flag may have; ``None``: any."""
@@ -48,6 +57,12 @@ class Mode:
                 return item.metadata.get("choices")
         return None
 
+    def has(self, flag: str) -> bool:
+        """Whether there is a flag of this name."""
+        own = (item.metadata.get("names") or (f"--{item.name.replace('_', '-')}",) for item in fields(self.Options)
+               if "names" in item.metadata)  # fmt: skip
+        return any(flag in names for names in own)
+
     def open(self, options: Any) -> Any:
         """The session to show. Raises ``UserError``."""
         return import_module(f"{_MODES}.{self.name}.session").open_session(options)
@@ -55,6 +70,17 @@ class Mode:
     def write(self, options: Any) -> None:
         """Write all results without a screen. Raises ``UserError``."""
         import_module(f"{_MODES}.{self.name}.headless").write(options)
+
+
+def _fetched(value: Any) -> Any:
+    """The file of a model, or the files of several, where names of the hub stand for them."""
+    if isinstance(value, list):
+        return [_fetched(one) for one in value]
+    if not isinstance(value, Path) or not is_hub_name(value):
+        return value
+    from trainer.contract.hub.files import local
+
+    return local(value)
 
 
 def mode_names() -> list[str]:

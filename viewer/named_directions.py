@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.directions import ORIGIN, beside, read_directions
+from trainer.contract.hub.names import origin_of as origin_of_file
 from viewer.model import Model
 from viewer.options import BUILT_IN
 
@@ -16,9 +17,11 @@ from viewer.options import BUILT_IN
 def file_of(model: Model, given: Path | None, folder: Path) -> Path:
     """Where a model's named directions are read and written: a file that is given, or the one beside the model.
 
-    That of the built-in model lies in ``folder``: nobody writes into a program's own files.
+    That of the built-in model, and of one in the hub's cache, lies in ``folder``: nobody writes into a program's own
+    files.
     """
-    return given or (folder / beside(BUILT_IN).name if model.path == BUILT_IN else beside(model.path))
+    foreign = model.path == BUILT_IN or origin_of_file(model.path) is not None
+    return given or (folder / beside(model.path).name if foreign else beside(model.path))
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ from typing import Any, Final
 
 from export.kinds import KINDS
 from trainer.contract.errors import UserError
+from trainer.contract.hub.names import HubName, is_hub_name, is_set_name, parse
 from trainer.contract.recognise import recognise
-from trainer.contract.text import printable
+from trainer.contract.text import printable, say
+from viewer.graph.reading import Reading, flag_of
 from viewer.mode import Mode, mode_names
 from viewer.options import BUILT_IN, BUILT_IN_NAMES, model_file
 
@@ -29,7 +31,7 @@ WORDS: Final = {  # what a file can be, as patterns of ``OPENS`` name it, and wh
     "denoiser": "a denoiser",
     "encoder": "an encoder",
     "detail": "a detail network",
-    "other": "a model that is not for images",
+    "other": "a model that no mode shows",
     "set": "a set of images",
     "images": "a folder of images",
     "image": "an image",
@@ -65,11 +67,19 @@ class Opening:
         return f"{program} {self.mode} {printable(shlex.join(self.words), 1000)}"
 
 
-def choose(words: Sequence[str], program: str, *, max_memory: float = 0, max_seconds: float = 0) -> Opening:
-    """The mode that opens the files which a command line begins with. ``max_memory``, ``max_seconds``: as the options
-    of these names, for models without a card, which are opened to see what they are. Raises ``UserError``."""
+def choose(
+    words: Sequence[str],
+    program: str,
+    *,
+    max_memory: float = 0,
+    max_seconds: float = 0,
+    reading: Reading = Reading(),
+) -> Opening:
+    """The mode that opens the files which a command line begins with. ``max_memory``, ``max_seconds``, ``reading``: as
+    the options of these names, for models without a card, which are opened to see what they are. Raises
+    ``UserError``."""
     names = list(files_of(words))
-    items = [identify(name, max_memory, max_seconds) for name in names]
+    items = [identify(name, max_memory, max_seconds, reading) for name in names]
     items.sort(key=lambda item: item.word in NO_MODELS)  # models first
     opening = _opening(items)
     if opening is None:
@@ -85,11 +95,19 @@ def files_of(words: Sequence[str]) -> Iterator[str]:
         yield word
 
 
-def identify(name: str, max_memory: float = 0, max_seconds: float = 0) -> Item:
+def identify(
+    name: str,
+    max_memory: float = 0,
+    max_seconds: float = 0,
+    reading: Reading = Reading(),
+) -> Item:
     """What a file is. Raises ``UserError`` for what no mode can open."""
     if name == "-":
         raise UserError("-: nothing is read from the standard input, expected the name of a file")
-    path = model_file(name)
+    try:
+        path = _file(name)
+    except UserError as error:
+        return _set_of_the_hub(name, error)
     if path == BUILT_IN:
         return Item(name, "generator")
     try:
@@ -100,7 +118,7 @@ def identify(name: str, max_memory: float = 0, max_seconds: float = 0) -> Item:
         raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     kind = "" if found is None else found.kind
     if kind == "model":
-        return Item(name, _kind_of(path, max_memory, max_seconds))
+        return Item(name, _kind_of(path, max_memory, max_seconds, reading))
     if kind == "image":
         return _image(name, path)
     if kind in ("run", "runs", "images"):
@@ -112,6 +130,26 @@ def identify(name: str, max_memory: float = 0, max_seconds: float = 0) -> Item:
     raise UserError(f"{name}: {misfit(path, _EXPECTED, found) or f'an unknown kind of file, expected {_EXPECTED}'}")
 
 
+def _file(name: str) -> Path:
+    """The file of a model by its name; one of the hub is fetched. Raises ``UserError``."""
+    if not is_hub_name(name) or is_set_name(name):
+        return model_file(name)
+    from trainer.contract.hub.files import local
+
+    return local(Path(name))
+
+
+def _set_of_the_hub(name: str, error: UserError) -> Item:
+    """What has the name of a model of the hub that cannot be had: sets of images have such names too. Raises
+    ``error`` where that one cannot be meant."""
+    from trainer.contract.hub.errors import NoSuchModelError, UnreachableError
+
+    if not isinstance(error, NoSuchModelError | UnreachableError) or parse(name) != HubName(parse(name).repository):
+        raise error
+    say(f"{error}; taken for a set of images")
+    return Item(name, "set")
+
+
 def _word_of_no_file(name: str) -> str:
     """What is there to be opened that is no file: a set by a prefix, or what matches a pattern."""
     from trainer.contract.errors import ImageError
@@ -120,14 +158,14 @@ def _word_of_no_file(name: str) -> str:
     if is_set(name):
         return "set"
     with suppress(ImageError):
-        from viewer.files.inputs import find_photos
+        from viewer.files.tree import find_images
 
-        if any(one.exists() for one in find_photos([name])):
+        if any(one.exists() for one in find_images([name]).paths):
             return "image"
     raise UserError(f"{name}: no such file, expected {_EXPECTED}")
 
 
-def _kind_of(path: Path, max_memory: float, max_seconds: float) -> str:
+def _kind_of(path: Path, max_memory: float, max_seconds: float, reading: Reading) -> str:
     """The word for a model."""
     from viewer.graph.properties import read_card
 
@@ -137,7 +175,10 @@ def _kind_of(path: Path, max_memory: float, max_seconds: float) -> str:
         from viewer.model import open_model
 
         with limits(round(max_memory * GIB), max_seconds):
-            card = open_model(path).card
+            model = open_model(path, reading=reading, silent=True)
+        card = model.card
+        if model.enlarges:
+            return "upscaler"
     if card is None:
         return "other"
     return "upscaler" if card.kind == "translator" and card.scale > 1 else card.kind
@@ -234,13 +275,13 @@ def way_back(recipe: Mapping[str, Any], path: Path, models: Sequence[str] = ()) 
         return None
     signers = models_of(recipe)
     if models:
-        known = {_sha256(model_file(one)): one for one in models}
-        if known.keys() != {one.get("sha256") for one in signers}:
+        known = {sha256: one for one in models for sha256 in _hashes(_file(one))}
+        if {known.get(str(one.get("sha256"))) for one in signers} != {*models}:
             return None
         models = [known[one["sha256"]] for one in signers]
     else:
         models = [_model_of(one, path) for one in signers]
-    folders = [path.parent, *(model_file(one).parent for one in models), Path()]
+    folders = [path.parent, *(_file(one).parent for one in models), Path()]
 
     def found(name: str, flag: str) -> list[str]:
         there = _beside(name, folders, but=path)
@@ -249,6 +290,8 @@ def way_back(recipe: Mapping[str, Any], path: Path, models: Sequence[str] = ()) 
         return [] if there is None else [str(there)]  # without it the mode says what it needs
 
     words = words_back(mode, recipe, path, found)
+    if not {one["sha256"] for one in signers} <= {_sha256(_file(one)) for one in models}:
+        words.append("--external-data")  # with which the image was made: the hash is of both files
     return Opening(mode.name, [*models, *words], f"{printable(path, 200)}: saved in mode {mode.name}")
 
 
@@ -289,7 +332,20 @@ def words_back(
             flags += [*flag.split(), *words] if words else []
         else:
             positional += words
-    return [*positional, *flags]
+    return [*positional, *flags, *_read_as(recipe, mode)]
+
+
+def _read_as(recipe: Mapping[str, Any], mode: Mode) -> Iterator[str]:
+    """How the model was read and what its inputs were given, as flags of a mode without ``--from``, which knows."""
+    told, given = recipe.get("reading"), recipe.get("settings")
+    said = dict(told) if isinstance(told, dict) else {}
+    if isinstance(given, dict):
+        values = (f"{name}={value}" for name, value in given.items() if isinstance(value, int | float))
+        said["set"] = ",".join(filter(None, (said.get("set"), *values)))
+    for name, text in said.items():
+        flag = flag_of(str(name))
+        if isinstance(text, str) and text and mode.has(flag) and not mode.has("--from"):
+            yield f"{flag}={text}"
 
 
 def word_of(recipe: Mapping[str, Any]) -> str:
@@ -314,13 +370,31 @@ def _model_of(recipe: Mapping[str, Any], path: Path) -> str:
     there = [one for folder in (path.parent, Path()) if (one := _beside(name, [folder])) is not None]
     there += [BUILT_IN] * (name == BUILT_IN.name)
     for one in there:
-        if _sha256(one) == recipe.get("sha256"):
+        if str(recipe.get("sha256")) in _hashes(one):
             return str(one) if one != BUILT_IN or Path(BUILT_IN_NAMES[0]).exists() else BUILT_IN_NAMES[0]
     found = f"{there[0]} is another of this name" if there else "found none beside it or here"
+    model = "MODEL.onnx"
+    with suppress(UserError):
+        model = str(parse(str(recipe.get("hub", ""))))  # not fetched unasked: the image may be a stranger's
     raise UserError(
         f"{path}: made by {printable(name, 100)!r}, {found}; "
-        f"name the model first: python -m viewer MODEL.onnx {shlex.quote(str(path))}"
+        f"name the model first: python -m viewer {model} {shlex.quote(str(path))}"
     )
+
+
+def _hashes(path: Path) -> Iterator[str]:
+    """Of a model file; and of one with weights in files beside it, as it is with them."""
+    from viewer.graph.screening import ElsewhereError, ScreeningError, screen
+
+    yield _sha256(path)
+    with suppress(OSError, ScreeningError):
+        data = path.read_bytes()
+        try:
+            screen(data)
+        except ElsewhereError:
+            from viewer.graph.beside import with_weights
+
+            yield hashlib.sha256(with_weights(path, data)).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -13,12 +13,15 @@ from typing import Any, Final, Literal, TypeVar
 
 from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
+from viewer.graph import reading
 from viewer.keys import Event, parse_keys
 from viewer.state import LAST_SEED
 
 BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
 BUILT_IN_NAMES: Final = ("builtin", "toycats")
 _FITS: Final = "as fits the screen"
+_WITHOUT_A_CARD: Final = "model files without a card; what is said of them is kept beside the file, in FILE.json"
+_OUTPUT_NAME: Final = "name of the output that holds the images (found out)"
 
 Chosen = TypeVar("Chosen", bound="SessionOptions")
 
@@ -60,6 +63,35 @@ def number(low: float, high: float) -> Callable[[str], float]:
         return found
 
     return read
+
+
+def _said(name: str) -> Callable[[str], Any]:
+    """Reads what the user says of a model file, by the name of a field of ``Reading``."""
+
+    def read(text: str) -> Any:
+        try:
+            return reading.parse(name, text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r}, expected {error}") from None
+
+    return read
+
+
+class _Joined(argparse.Action):
+    """A flag whose values are joined where it is given several times."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        setattr(namespace, self.dest, (getattr(namespace, self.dest) or ()) + values)
+
+
+def reading_flag(sentence: str, name: str, *names: str, **words: Any) -> Any:
+    """A flag for a field of ``Reading``, by its name."""
+    return flag(sentence, *names, type=_said(name), group=_WITHOUT_A_CARD, **words)
+
+
+def output_flag() -> Any:
+    """``--output-name``, where --output is not the file to write: it means the same."""
+    return reading_flag(_OUTPUT_NAME, "output_name", "--output-name", "--output", metavar="NAME")
 
 
 def _script(text: str) -> list[Event]:
@@ -108,13 +140,54 @@ class LimitOptions:
         default=0.0, type=number(0.05, 2**20), metavar="GIB", group="limits",
     )  # fmt: skip
     max_seconds: float = flag(
-        "time to open the model, or for one run of it, at most (3; 4 a run, 60 where images go in)",
+        "time to open the model (3, large graphs up to 30), or for one run (4, or 60 where images go in), at most",
         default=0.0, type=number(0.1, 10**6), metavar="S", group="limits",
     )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
-class SheetOptions(LimitOptions, SessionOptions):
+class ReadingOptions(LimitOptions):
+    """How a model without a card is to be read, where that is not to be guessed: the fields of ``Reading``."""
+
+    input_range: reading.Range | None = reading_flag(
+        "what black and white are in float images that go in, such as 0..1, -1..1, 0..255 (found out)",
+        "input_range", metavar="LOW..HIGH",
+    )  # fmt: skip
+    output_range: reading.Range | None = reading_flag(
+        "the same of those that come out (found out)", "output_range", metavar="LOW..HIGH"
+    )
+    layout: str | None = reading_flag(
+        "axes of images: chw, channels first, or hwc (found out)", "layout", metavar="chw|hwc"
+    )
+    channels: str | None = reading_flag("order of colours: rgb, or OpenCV's bgr (rgb)", "channels", metavar="rgb|bgr")
+    output_name: str | None = reading_flag(_OUTPUT_NAME, "output_name", metavar="NAME")
+    classes: tuple[str, ...] | None = reading_flag(
+        "names of its classes, a line each or JSON; or how many there are (found out)", "classes", metavar="FILE|N"
+    )
+    set: tuple[tuple[str, float | str], ...] | None = reading_flag(
+        "what other inputs are given, such as psi=0.7, several joined by commas (what their names and shapes suggest)",
+        "set", metavar="NAME=VALUE", action=_Joined,
+    )  # fmt: skip
+    external_data: bool = flag(
+        "read weights that the model keeps in other files of its folder, too", default=False, group=_WITHOUT_A_CARD
+    )
+
+    @property
+    def reading(self) -> reading.Reading:
+        """What the flags say, and where they say nothing the image of ``--from``. Raises ``UserError``."""
+        own = {item.name for item in fields(self)}
+        names = {item.name for item in fields(reading.Reading)} & own
+        said = reading.Reading(**{name: getattr(self, name) for name in names})
+        saved: Path | None = getattr(self, "saved", None)
+        if saved is None:
+            return said
+        from viewer.files.png import read_recipe
+
+        return said.over(reading.of_recipe(saved, read_recipe(saved)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetOptions(ReadingOptions, SessionOptions):
     """Options of modes that show a generator's images."""
 
     model: Path = argument(
@@ -128,34 +201,7 @@ class SheetOptions(LimitOptions, SessionOptions):
     scale: float | None = scale_flag()
     label: str | None = flag("the class to draw, for models with classes (0)", metavar="NAME|NUMBER")
     saved: Path | None = flag("begin where this image was saved: its page and mode", "--from", metavar="PNG")
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutputOptions(LimitOptions, SessionOptions):
-    """Options of modes that can write all results without a screen."""
-
-    model: Path = argument("ONNX file", type=model_file, metavar="FILE")
-    threads: int = flag(
-        "cores for the model; 0: all of them, 8 at most (0)", default=0, type=whole(0, 256), metavar="N"
-    )
-    output: Path | None = flag(
-        "folder to write all results to, without a screen; nothing is ever overwritten",
-        "-o", "--output", metavar="PATH",
-    )  # fmt: skip
-
-    @property
-    def without_screen(self) -> bool:
-        """With -o, or where there is neither a screen nor a script for one. Raises ``UserError`` for both."""
-        if self.output is not None and (self.keys or self.record is not None):
-            raise UserError("-o writes all results without a screen, found --keys or --record beside it")
-        return self.output is not None or (self.display == "none" and not self.keys and self.record is None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImagesOptions(OutputOptions):
-    """Options of modes that image files go into."""
-
-    images: Sequence[str] = argument("image files, folders, quoted patterns", default=(), nargs="*", metavar="IMAGE")
+    output_name: str | None = output_flag()
 
 
 def with_saved(options: Chosen, saved: Mapping[str, Any]) -> Chosen:

@@ -37,7 +37,7 @@ _SPACE: Final = 18  # between two pieces of text
 
 def blank(sheet: Sheet) -> Image:
     """A sheet with no images yet."""
-    return np.full((sheet.height, sheet.width, 3), PAPER, np.uint8)
+    return labels.one_colour(sheet.height, sheet.width)
 
 
 def place(target: Image, sheet: Sheet, first: int, images: Image) -> Image:
@@ -107,7 +107,7 @@ def draw_strip(
 ) -> Frame:
     """The strip of text [strip_height(scale), width, 3]: ``status`` from the left, ``message`` from the right. Pieces
     that find no room are left out: of hints the last first; a notice goes before the status."""
-    strip = frame_of(np.full((strip_height(scale), width, 3), PAPER, np.uint8), text_scale=scale)
+    strip = frame_of(labels.one_colour(strip_height(scale), width), text_scale=scale)
     margin, space = _MARGIN * scale, _SPACE * scale
     room = width - 2 * margin
     if tone == "hint":

@@ -1,8 +1,10 @@
-"""Directives that read the project itself: ``help``, ``commands``, ``paper``, ``options``, ``presets``. No torch.
+"""Directives that read the project itself: ``help``, ``commands``, ``paper``, ``step``, ``options``, ``presets``. No
+torch.
 
 ```{help} viewer grid                 what ``python -m viewer grid --help`` prints
 ```{commands} trainer.data            the same of every tool or mode, a section each
 ```{paper} vae                        "Differs from the paper", of the family's docstring
+```{step} vae                         its ``step`` beside its paper's algorithm, see ``algorithm_boxes``
 ```{options} vae                      the options that the family adds to those of every run
 ```{presets} vae                      the presets of the family
 """
@@ -16,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import algorithm_boxes
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
@@ -199,6 +202,27 @@ class PaperDirective(FromSource):
         return self.parsed(text.split("\n"))
 
 
+class StepDirective(FromSource):
+    """A table of two columns: the paper's lines, and those of the source."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(module_path(f"trainer.families.{self.arguments[0]}")))
+        group = nodes.tgroup(cols=2)
+        group += [nodes.colspec(colwidth=2), nodes.colspec(colwidth=3)]
+        body = nodes.tbody()
+        for words, code in algorithm_boxes.rows(self.arguments[0], list(self.content)):
+            line = nodes.row()
+            line += [
+                nodes.entry("", *self.parsed([words])),
+                nodes.entry("", nodes.literal_block(code, code, language="python")),
+            ]
+            body += line
+        group += body
+        return [nodes.table("", group, classes=["algorithm-box"])]
+
+
 class OptionsDirective(FromSource):
     """The options of a family, those of every run left out; or those of every run, by groups."""
 
@@ -246,8 +270,8 @@ def on_this_site(app: Sphinx, name: str, content: list[str]) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     for name, directive in {
-        "help": HelpDirective, "commands": CommandsDirective, "paper": PaperDirective, "options": OptionsDirective,
-        "presets": PresetsDirective,
+        "help": HelpDirective, "commands": CommandsDirective, "paper": PaperDirective, "step": StepDirective,
+        "options": OptionsDirective, "presets": PresetsDirective,
     }.items():  # fmt: skip
         app.add_directive(name, directive)
     app.connect("source-read", on_this_site)

@@ -72,7 +72,7 @@ class Step:
 class CountedTurns:
     """Turns that learn nothing."""
 
-    step = 0
+    step, progress = 0, 0.0
 
     def __init__(self, nets: Nets) -> None:
         self.nets = nets
@@ -117,7 +117,11 @@ def family_class(name: str) -> type[Family]:
 
 def take_step(name: str) -> Step:
     """One step with the default options."""
-    family = family_class(name)(family_class(name).Config(**OPTIONS.get(name, {})))
+    return step_of(name, family_class(name)(family_class(name).Config(**OPTIONS.get(name, {}))))
+
+
+def step_of(name: str, family: Family) -> Step:
+    """One step of a family with its options."""
     config, reading = family.config, family.reading()
     side = reading.size_px if isinstance(reading, Crops) else config.image_size or SIDE_PX
     paired = isinstance(reading, Pairs | Crops)

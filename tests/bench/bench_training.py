@@ -38,14 +38,23 @@ from trainer.family import Batch, Nets
 from trainer.loop import Run
 from trainer.parts.gan_losses import gradient_penalty
 from trainer.progress import Progress
+from trainer.runs.store import load_base
 
 
 class Plain(Dataset[list[torch.Tensor]]):
     """Images, or images and their conditions, as a tutorial's ``ToTensor`` gives them; windows of them where the
     family's data are larger than what it learns from."""
 
-    def __init__(self, sides: list[np.ndarray], window: tuple[int, int] | None, low: float, high: float) -> None:
+    def __init__(
+        self,
+        sides: list[np.ndarray],
+        window: tuple[int, int] | None,
+        low: float,
+        high: float,
+        labels: np.ndarray | None = None,
+    ) -> None:
         self.sides, self.window, self.low, self.high = sides, window, low, high
+        self.labels = np.zeros(len(sides[0]), np.int64) if labels is None else labels
 
     def __len__(self) -> int:
         return len(self.sides[0])
@@ -57,44 +66,55 @@ class Plain(Dataset[list[torch.Tensor]]):
             y = int(torch.randint(all_rows - height + 1, ()))
             x = int(torch.randint(all_columns - width + 1, ()))
             tensors = [tensor[:, y : y + height, x : x + width] for tensor in tensors]
-        return [tensor * (self.high - self.low) + self.low for tensor in tensors]
+        images = [tensor * (self.high - self.low) + self.low for tensor in tensors]
+        return [torch.tensor(self.labels[index]), *images]
 
 
 def plain_wgan_gp(family: Any, nets: Nets, batches: Iterator[Batch], turn: Any) -> None:
     for _ in range(family.config.critic_steps):
         real = next(batches).image
-        fake = nets.generator(family.noise(len(real))).detach()
+        fake = nets.generator(family.noise(len(real), real.device)).detach()
         with turn("critic") as loss:
             loss["real"] = -nets.critic(real).mean()
             loss["fake"] = nets.critic(fake).mean()
             loss["penalty"] = family.config.penalty * gradient_penalty(nets.critic, real, fake)
     with turn("generator") as loss:
-        loss["adversarial"] = -nets.critic(nets.generator(family.noise(len(real)))).mean()
+        loss["adversarial"] = -nets.critic(nets.generator(family.noise(len(real), real.device))).mean()
 
 
 PLAIN_STEPS = {"WGANGP": plain_wgan_gp}
 
 
-def plain_loop(family_class: Any, config: Any, images: ImageDataset, workers: int) -> Callable[[int], None]:
+def plain_loop(
+    family_class: Any, config: Any, images: ImageDataset, workers: int, device: str = "cpu"
+) -> Callable[[int], None]:
     """A function that takes so many steps."""
     family = family_class(config)
+    base = family.base_run()
+    if base is not None:
+        load_base(family, base)
     torch.manual_seed(0)
     nets = family.build(images.spec)
+    family.begin(nets)
+    for net in nets.values():
+        net.to(device)
     optimizers = {name: family.optimizer(name, list(net.parameters()), False) for name, net in nets.items()}
     everything = np.arange(len(images))
     arrays = [part.numpy() for part in images.read(everything, seed=0)]  # windows cut once: cheaper than a tutorial
-    data = Plain(arrays, images.window, *family.image_range)
+    data = Plain(arrays, images.window, *family.image_range, images.labels)
     loader = DataLoader(
         data, config.batch_size, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0
     )
 
     def batches() -> Iterator[Batch]:
         while True:
-            for image, *condition in loader:
-                yield Batch(image=image, condition=condition[0] if condition else None)
+            for label, *sides in loader:
+                image, *condition = (side.to(device) for side in sides)
+                labels = None if images.labels is None else label.to(device)
+                yield Batch(image=image, label=labels, condition=condition[0] if condition else None)
 
     class Turn:
-        step = 0
+        step, progress = 0, 0.0
 
         def __init__(self, name: str) -> None:
             self.name = name

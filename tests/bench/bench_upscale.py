@@ -1,13 +1,18 @@
 """Enlarging by tiles against the whole image at once, and how soon a drawing is followed.
 
     python tests/bench/bench_upscale.py srgan.onnx [--draw pix2pix-128.onnx pix2pix-256.onnx] [--large]
+    python tests/bench/bench_upscale.py srgan.onnx other.onnx --psnr set5
 
 Prints: peak memory and time of a 1024x768 image, in alternating processes, for the whole and for several sizes of
 tiles; the largest difference of their results; the time from a stroke to its image; with ``--large``, memory and time
 of the command on an image of 4000x3000. The model's weights may be random.
+
+With ``--psnr``, instead: PSNR of the brightness on a set of large images, as ``bench_srgan.py`` has it, of models as
+the viewer reads them, without a card too, and how sure it is of their ranges.
 """
 
 import argparse
+import dataclasses
 import os
 import statistics
 import subprocess
@@ -44,7 +49,8 @@ np.save(out, result)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="a model that enlarges")
+    parser.add_argument("models", type=Path, nargs="+", metavar="model", help="a model that enlarges; --psnr: several")
+    parser.add_argument("--psnr", type=Path, metavar="FOLDER", help="of large images, to be reduced and enlarged")
     parser.add_argument("--draw", type=Path, nargs="*", default=[], help="models that translate what is drawn")
     parser.add_argument("--tiles", type=int, nargs="*", default=[256, 384, 512])
     parser.add_argument("--rounds", type=int, default=5)
@@ -52,6 +58,10 @@ def main() -> None:
     parser.add_argument("--size", default="1024x768", help="of the image")
     parser.add_argument("--large", action="store_true", help="also an image of 4000x3000")
     arguments = parser.parse_args()
+    if arguments.psnr:
+        for model in arguments.models:
+            measure_psnr(model, arguments.psnr)
+        return
     with tempfile.TemporaryDirectory() as folder:
         measure_tiles(arguments, Path(folder))
         for model in arguments.draw:
@@ -92,7 +102,7 @@ def measure_tiles(arguments: argparse.Namespace, folder: Path) -> None:
         for way in ways:
             out = folder / f"{way}.npy"
             said, peak = run(
-                [sys.executable, "-c", ONE, str(arguments.model), str(image), way, str(arguments.threads), str(out)]
+                [sys.executable, "-c", ONE, str(arguments.models[0]), str(image), way, str(arguments.threads), str(out)]
             )
             wall, cpu, count, window = said.split()
             seconds[way].append(float(wall))
@@ -107,6 +117,35 @@ def measure_tiles(arguments: argparse.Namespace, folder: Path) -> None:
         print(f"{arguments.size}, tile {way} ({plans[way]}): {peak:.0f} MB, "
               f"{peak / statistics.median(memory['whole']):.2f}x; {wall:.1f} s, {ratios[0]:.2f}x "
               f"(processor time {ratios[1]:.2f}x); largest difference {difference}")  # fmt: skip
+
+
+def measure_psnr(model: Path, folder: Path) -> None:
+    from trainer.contract.images import files_in
+    from trainer.contract.resample import shrink
+    from viewer.files.inputs import read_photo
+    from viewer.model import open_model
+    from viewer.sessions.translation import Upscaler
+
+    opened = open_model(model, many_sizes=True)
+    upscaler = Upscaler(opened)
+    scale = int(upscaler.scale)
+    figures = []
+    for path in files_in(folder):
+        photo = read_photo(path)
+        height, width = (side // scale * scale for side in photo.image.shape[:2])
+        large = photo.image[:height, :width]
+        small = dataclasses.replace(photo, image=np.ascontiguousarray(shrink(large, scale)))
+        result = np.empty_like(large)
+        for _ in upscaler.fill(result, small, upscaler.plan(small)):
+            pass
+        difference = (brightness(result) - brightness(large))[scale:-scale, scale:-scale]
+        figures.append(20 * np.log10(255 / np.sqrt(np.square(difference).mean())))
+    print(f"{model.name}: {statistics.mean(figures):.2f} dB on {len(figures)} images; {opened.image_layout.describe()}")
+
+
+def brightness(image: np.ndarray) -> np.ndarray:
+    """Of u8 [h, w, 3] BGR, as MATLAB's ``rgb2ycbcr`` has it, 16 to 235."""
+    return image @ np.array([24.966, 128.553, 65.481]) / 255 + 16
 
 
 def measure_strokes(model: Path, threads: int, strokes: int = 15) -> None:
@@ -137,7 +176,7 @@ def measure_large(arguments: argparse.Namespace, folder: Path) -> None:
     image, out = image_of(folder, 4000, 3000), folder / "out.png"
     started = time.perf_counter()
     _, peak = run(
-        [sys.executable, "-m", "viewer", "upscale", str(arguments.model), str(image), "-o", str(out), "--threads",
+        [sys.executable, "-m", "viewer", "upscale", str(arguments.models[0]), str(image), "-o", str(out), "--threads",
          str(arguments.threads)]
     )  # fmt: skip
     print(f"4000x3000, the whole command: {peak:.0f} MB, {time.perf_counter() - started:.0f} s")

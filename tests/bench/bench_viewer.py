@@ -2,8 +2,9 @@
 
     python tests/bench/bench_viewer.py runs/cats cats.onnx [--int8 cats-int8.onnx]
 
-Prints: time and memory from start to the first grid on disk, time of a 6x8 grid, processor share of ``animate`` at 20
-frames/s in a window (where Xvfb is installed), frames/s of the terminal display at 160x48 cells.
+Prints: time and memory from start to the first grid on disk, time of a 6x8 grid, what the time of a page goes to (the
+network, the sheet), processor share of ``animate`` at 20 frames/s in a window (where Xvfb is installed), frames/s of
+the terminal display at 160x48 cells.
 """
 
 import argparse
@@ -68,6 +69,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         measure_start(arguments.run, arguments.model, arguments.rounds, Path(folder))
         measure_grid(arguments.run, arguments.model, arguments.int8, arguments.rounds)
+        measure_page(arguments.model, arguments.rounds)
         measure_terminal(Path(folder))
         measure_animate(arguments.model)
 
@@ -133,18 +135,68 @@ def measure_grid(run: Path, model: Path, int8: Path | None, rounds: int) -> None
         sides = {"torch": by_torch, "onnxruntime": by_viewer(model, threads)}
         if int8:
             sides["int8"] = by_viewer(int8, threads)
-        times: dict[str, list[float]] = {name: [] for name in sides}
-        for turn in range(rounds + 2):
-            for name, side in sides.items():
-                start = time.perf_counter()
-                for _ in range(5):
-                    side()
-                if turn > 1:
-                    times[name].append((time.perf_counter() - start) / 5 * 1e3)
-        medians = {name: statistics.median(values) for name, values in times.items()}
+        medians = alternating(sides, rounds)
         faster = ", ".join(f"{name} {medians['torch'] / value:.2f}x" for name, value in medians.items())
         figures = ", ".join(f"{name} {value:.1f}" for name, value in medians.items())
         print(f"6x8 grid, {threads} thread(s): {figures} ms; {faster}")
+
+
+def alternating(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Milliseconds of each, medians of alternating rounds of five calls."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(rounds + 2):
+        for name, side in sides.items():
+            start = time.perf_counter()
+            for _ in range(5):
+                side()
+            if turn > 1:  # the first rounds warm up
+                times[name].append((time.perf_counter() - start) / 5 * 1e3)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def measure_page(model: Path, rounds: int) -> None:
+    """What the time of a page goes to: the network, and what is done with its images until they are shown."""
+    import onnxruntime
+
+    from viewer.labels import painted
+    from viewer.model import open_model
+    from viewer.render import blank, compose, draw_strip, place
+    from viewer.sheet import Sheet
+
+    opened = open_model(model)
+    height, width = opened.image_size
+    sheet = Sheet(rows=6, columns=8, cell_height=height, cell_width=width)
+    latents = np.random.default_rng(0).standard_normal((sheet.count, opened.latent.size), dtype=np.float32)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    at_once = max(1, 200_000 // (height * width))  # images a run, as the viewer has them
+
+    def network() -> None:
+        for first in range(0, len(latents), at_once):
+            session.run(None, {"latent": latents[first : first + at_once]})
+
+    images = opened.generate(latents)
+    page = place(blank(sheet), sheet, 0, images)
+    strip = draw_strip(sheet.width, ["latents 1-48"], ["h: keys"])
+    frame = compose(page, strip, sheet)
+    medians = alternating(
+        {
+            "network alone": network,
+            "network, watched, to BGR": lambda: opened.generate(latents),
+            "empty sheet": lambda: blank(sheet),
+            "images onto it": lambda: place(page, sheet, 0, images),
+            "sheet and strip to a frame": lambda: compose(page, strip, sheet),
+            "text into pixels": lambda: painted(frame),
+        },
+        rounds,
+    )
+    made = medians["network, watched, to BGR"]
+    drawn = sum(list(medians.values())[2:])
+    print(f"a page of 6x8, 1 thread: {made + drawn:.1f} ms, of which the network {medians['network alone']:.1f}, "
+          f"watching it and BGR {made - medians['network alone']:.2f}, the sheet {drawn:.2f}")  # fmt: skip
+    for name, value in medians.items():
+        print(f"  {name:28} {value:7.3f} ms")
 
 
 def measure_terminal(folder: Path) -> None:

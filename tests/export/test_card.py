@@ -82,7 +82,7 @@ def cards(draw: st.DrawFn) -> Card:
 
 
 @given(cards())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_written_is_read_back(card: Card) -> None:
     assert Card.from_props(card.to_props()) == card
 
@@ -107,7 +107,7 @@ JSON = st.recursive(
 
 
 @given(key=st.sampled_from(sorted(plain_card())), value=JSON.map(json.dumps) | TEXT)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_hostile_entries_raise_card_errors_only(key: str, value: str) -> None:
     try:
         card = Card.from_props({**plain_card(), key: value})

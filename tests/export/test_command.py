@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from pages import Page
 
 from export import __main__ as command
 from export.card import Card, check_seal
@@ -100,6 +101,26 @@ def test_a_run_becomes_two_files_that_know_where_they_come_from(
     assert b"/home/me" not in out.read_bytes()
 
 
+@pytest.mark.usefixtures("player")
+def test_a_run_becomes_a_page_and_a_file_where_one_is_asked_for(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, out = tmp_path / "cats.html", tmp_path / "kept.onnx"
+    assert command.main(["--weights", "last", str(run), "--html", str(page)]) == 0
+    printed = capsys.readouterr()
+    assert f"{run}: exported for this page alone; with -o cats.onnx the model is kept" in printed.err
+    assert [path.name for path in tmp_path.iterdir()] == ["cats.html"]
+    assert len(printed.out.splitlines()) == 2
+    read = Page(page)
+    assert [model["name"] for model in read.facts["models"]] == ["cats.onnx", "cats.encoder.onnx"]
+    assert read.facts["poster"] == {"seed": 0, "rows": 6, "cols": 8}
+    assert command.main([str(run), "-o", str(out), "--html", str(page), "--force"]) == 0
+    assert Page(page).contents(Page(page).facts["models"][0]) == out.read_bytes()
+    assert command.main([str(run), "-o", str(out), "--html", str(tmp_path / "other.html")]) == 2
+    assert capsys.readouterr().err.endswith(f"error: {out} exists; give --force to replace it\n")
+    assert not (tmp_path / "other.html").exists()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes are Linux's")
 def test_file_names_of_any_bytes_are_written(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "c\udce9t.onnx"  # Latin-1 é
@@ -118,7 +139,7 @@ def test_weights_are_chosen(run: Path, tmp_path: Path, weights: str, step: int) 
 
 def test_bare_files_keep_their_colours(bare: Path, tmp_path: Path) -> None:
     out = tmp_path / "red.onnx"
-    assert command.main([str(bare), "--family", "vae", "-o", str(out)]) == 0
+    assert command.main([str(bare), "-o", str(out)]) == 0
     latent = np.random.default_rng(0).standard_normal((3, 10)).astype(np.float32)
     image = onnxruntime.InferenceSession(out).run(None, {"latent": latent})[0]
     assert (image == (255, 0, 0)).all()
@@ -146,7 +167,7 @@ def test_mistakes_are_one_line(run: Path, bare: Path, tmp_path: Path, capsys: py
     taken.write_bytes(b"precious")
     for arguments, expected in (
         (["nowhere", "-o", out], "nowhere: there is no such run or file"),
-        ([str(taken), "-o", out], "taken.onnx: found a text file, expected a run, or a .pth or .safetensors file"),
+        ([str(taken), "-o", out], "taken.onnx: found a text file, expected an ONNX model; if it was downloaded"),
         ([str(tmp_path), "-o", out], "not a run"),
         ([str(run.parent), "-o", out], f"not a run: config.json: No such file or directory; runs in it: {run}"),
         ([str(empty), "-o", out], "no intact checkpoint"),
@@ -156,13 +177,15 @@ def test_mistakes_are_one_line(run: Path, bare: Path, tmp_path: Path, capsys: py
         ([str(run), "-o", str(tmp_path / "no" / "a.onnx")], "there is no folder"),
         ([str(run), "-o", str(tmp_path / "a.pth")], "expected .onnx"),
         ([str(run), "-o", str(taken)], "give --force to replace it"),
-        ([str(bare), "-o", out], "--family is missing"),
+        ([str(run), "-o", out, "--key", "ema"], "expected none for a run"),
+        ([str(strange), "-o", out], "no reader knows these weights: fc.weight [2, 2], fc.bias [2]; tried: "),
+        ([str(bare), "-o", out, "--key", "ema"], "'ema' is not in it; it holds one network, which needs no --key"),
         ([str(bare), "-o", out, "--family", "../vae"], "expected one of"),
         ([str(bare), "-o", out, "--family", "vae", "--weights", "last"], "it holds one set"),
-        ([str(shapes[0]), "-o", out, "--family", "vae"], "its tensors do not fit a vae"),
-        ([str(shapes[1]), "-o", out, "--family", "vae"], "its tensors do not fit a vae"),
+        ([str(shapes[0]), "-o", out, "--family", "vae"], "does not fit vae"),
+        ([str(shapes[1]), "-o", out, "--family", "vae"], "does not fit vae"),
         ([str(run), "-o", str(tmp_path / f"{'a' * 300}.onnx")], "File name too long"),
-        ([str(strange), "-o", out, "--family", "vae"], "the file's own: fc.bias, fc.weight"),
+        ([str(strange), "-o", out, "--family", "vae"], "the file's own: fc.weight [2, 2], fc.bias [2]"),
     ):
         assert command.main(arguments) == 2, arguments
         printed = capsys.readouterr()
@@ -174,6 +197,17 @@ def test_mistakes_are_one_line(run: Path, bare: Path, tmp_path: Path, capsys: py
     assert not (tmp_path / "a.onnx").exists()
 
 
+def test_too_little_memory_is_one_line(
+    bare: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("export.from_weights.read_weights", no_memory)
+    assert command.main([str(bare), "-o", str(tmp_path / "a.onnx")]) == 2
+    assert re.fullmatch(rf"error: .*{bare} -o .*: not enough memory\n", capsys.readouterr().err)
+
+
 @pytest.mark.slow  # imports torch anew
 def test_the_module_runs_and_says_what_it_does_and_its_result(bare: Path, tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "export", str(bare), "--family", "vae", "-o", "red.onnx", "--precision", "int8"]
@@ -181,6 +215,8 @@ def test_the_module_runs_and_says_what_it_does_and_its_result(bare: Path, tmp_pa
     assert done.returncode == 0
     loading, *working = done.stderr.splitlines()
     assert loading == "loading PyTorch"
+    *working, read_by = working
+    assert read_by.startswith(f"{bare}: as --family vae says, read by vae: a bare hierarchical state_dict")
     assert all(re.fullmatch(r"(loading PyTorch|exporting \S+): \d+ s", line) for line in working), done.stderr
     assert len(done.stdout.splitlines()) == 2
     assert "int8: max levels" in done.stdout

@@ -81,9 +81,9 @@ def test_mistakes_are_one_line_and_write_nothing(
     wide = tmp_path / "wide.json"
     add_direction(wide, "a", {"direction": [1.0, 2.0]})
     for source, target, directions, more, expected in (
-        (file, out, None, [], "expected a run, or a .pth or .safetensors file"),
-        (file, out, names, ["--precision", "int8"], "is exported already"),
-        (file, out, names, ["--family", "vae"], "is exported already"),
+        (file, out, None, [], "has a card already"),
+        (file, out, names, ["--name", "other"], "is exported already"),
+        (file, out, names, ["--input-range", "-1..1"], "is exported already"),
         (file, tmp_path / "out.pth", names, [], "expected .onnx"),
         (file, tmp_path / "no" / "out.onnx", names, [], "there is no folder"),
         (broken, out, names, [], "do not match their SHA-256 seal"),

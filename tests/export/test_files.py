@@ -162,6 +162,14 @@ class Denoiser(nn.Module):
         return self.convolution(noisy) + self.embedding(t)[:, :, None, None]
 
 
+def test_sizes_are_checked_that_no_border_inside_a_network_makes_equal() -> None:
+    module = nn.Conv2d(3, 3, 3, padding=1).eval()
+    inputs, card = {"image": torch.rand(2, 3, 48, 48)}, CardFields(any_size=True, multiple=2)
+    network = Whole(Exportable(kind="translator", module=module, inputs=inputs, card=card))
+    first, second = (network.draw(1, seed=1, steps=steps)[0].shape for steps in (0, 1))
+    assert (first, second) == ((1, 48, 48, 3), (1, 50, 100, 3))  # 64 and 128 pixels, where tiles of 64 are filled up
+
+
 def test_denoisers_give_floats(tmp_path: Path) -> None:
     schedule = {"kind": "linear", "prediction": "x0", "alpha_bar": [0.9 - 0.08 * t for t in range(10)]}
     item = Exportable(

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from export.__main__ import main
+from export.from_weights import export_weights
 from export.graph import Whole, trace
-from export.to_onnx import Origin, Output, export_networks, export_state_dict
+from export.to_onnx import Origin, Output, export_networks
 from export.verify import check_parity
-from export.weights import read_state_dict
+from export.weights import read_weights
 from trainer.contract.errors import UserError
 from trainer.families.pix2pix import Pix2Pix, Pix2PixConfig
 from trainer.family import DataSpec
@@ -88,7 +89,7 @@ def shaken(network: nn.Module) -> nn.Module:
 
 def exported(network: nn.Module, folder: Path, name: str = "latest_net_G.pth") -> Path:
     torch.save(network.state_dict(), folder / name)
-    (out,) = export_state_dict(folder / name, "pix2pix", Output(path=folder / "out.onnx", force=True))
+    (out,) = export_weights(folder / name, Output(path=folder / "out.onnx", force=True))
     return out
 
 
@@ -139,7 +140,8 @@ def test_a_file_gives_what_the_network_gave(tmp_path: Path, norm: str, levels: i
 
 
 def rebuilt(file: Path) -> nn.Module:
-    return Pix2Pix.from_state_dict(read_state_dict(file), file.name)[2].generator
+    *_, bare = read_weights(file)[0].views()
+    return Pix2Pix.from_state_dict(bare.state, file.name)[2].generator
 
 
 def test_old_files_with_statistics_that_nothing_uses(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ class PlainTurns:
     def __init__(self, family: Family, nets: Nets) -> None:
         self.nets = nets
         self.optimizers = {name: family.optimizer(name, list(net.parameters()), False) for name, net in nets.items()}
-        self.step = 0
+        self.step, self.progress = 0, 0.0
         self.taken: list[tuple[str, set[str]]] = []
 
     @contextmanager

@@ -234,6 +234,18 @@ def test_a_score_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
     assert checkpoint.best_of(found[:2]) == found[1]
 
 
+def test_scores_of_another_meaning_are_not_compared(tmp_path: Path) -> None:
+    """The error by way of z1 is smaller than that of what is exported; a run may have checkpoints scored by either."""
+    for step, score in ((1, 0.1), (2, 0.5), (3, 0.4)):
+        save(tmp_path, step, None)
+        path = checkpoint.checkpoints(tmp_path)[-1]
+        checkpoint.write_score(path, score=score, **({"scored_by": "exported"} if step > 1 else {}))
+    found = checkpoint.checkpoints(tmp_path)
+    assert checkpoint.best_of(found) == found[2]
+    assert checkpoint.read_state(found[2]).scored_by == "exported"
+    assert checkpoint.best_of(found[:1]) == found[0]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks otherwise")
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
 def test_a_file_system_without_locks_is_a_warning(

@@ -168,7 +168,7 @@ def test_a_run_records_its_preset_and_options(tmp_path: Path) -> None:
     again = parsed("vae", "--config", tmp_path / "run", "--out", tmp_path / "run")
     differing = {name for name, value in to_json(again).items() if recorded[name] != value}
     assert differing == {"config"}
-    assert dataclasses.replace(again, config=None, fit="auto") == parsed(
+    assert dataclasses.replace(again, config=None, fit="auto", divergence="auto") == parsed(
         "vae", "--preset", "few-latents", *small, "--precision", "fp32", "--out", tmp_path / "run"
     )
 

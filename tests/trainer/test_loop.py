@@ -24,13 +24,14 @@ from trainer import checkpoint, exit_status
 from trainer.clock import Clock
 from trainer.config import RunConfig, from_json, to_json
 from trainer.contract.errors import UserError
+from trainer.data.batches.dataset import ImageDataset
 from trainer.distributed import World, asked_size
 from trainer.families.vae import VAE
 from trainer.family import DataSpec
 from trainer.launcher import Launcher
 from trainer.loop import Run
 from trainer.progress import Progress
-from trainer.runs.resume import check_same_run, in_full, set_up, with_fit
+from trainer.runs.resume import as_it_began, as_numbered, check_same_run, in_full, set_up, settled
 from trainer.runs.store import read_run
 
 NET = ("--batch-size", 4, "--hidden-size", 8, "--latent-size", 3, "--hold-out", 5, "--log-every", 3)
@@ -77,7 +78,7 @@ def test_ten_stops_at_random_steps_change_nothing(tmp_path: Path, images: Path, 
 
 @pytest.mark.parametrize(("count", "hold_out"), [(3, 0), (4, 2)])
 def test_a_handful_of_images_is_refused_in_a_line(tmp_path: Path, count: int, hold_out: int) -> None:
-    np.save(tmp_path / "few.npy", np.zeros((count, 16, 16, 3), np.uint8))
+    np.save(tmp_path / "few.npy", np.full((count, 16, 16, 3), 128, np.uint8))
     result = train("--data", tmp_path / "few.npy", "--out", tmp_path / "run", "--steps", 1, "--hold-out", hold_out)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
     assert f"few.npy: {count} image(s), " in result.stderr
@@ -390,15 +391,49 @@ def test_an_old_run_goes_on_stretching_and_a_new_one_crops(old_run: Path, tmp_pa
     known = read_run(old_run)
     config = replace(from_json(VAE.Config, known["config"]), fit="auto", out=old_run)
     assert "fit" not in json.loads((old_run / "config.json").read_bytes())["config"]
-    assert with_fit(config).fit == from_json(VAE.Config, known["config"]).fit == "stretch"
-    assert with_fit(replace(config, out=tmp_path / "new")).fit == "crop"
+    assert settled(config).fit == from_json(VAE.Config, known["config"]).fit == "stretch"
+    assert settled(replace(config, out=tmp_path / "new")).fit == "crop"
     spec = from_json(DataSpec, known["spec"])
     saved = checkpoint.origin_of(checkpoint.newest_intact(old_run)[0])
     data = {"images": saved.data["pictures"], "fingerprint": saved.data["fingerprint"]}
     for fit in ("stretch", "crop"):
-        asked = with_fit(replace(config, fit=fit, out=Path(known["config"]["out"])))
+        asked = settled(replace(config, fit=fit, out=Path(known["config"]["out"])))
         with nullcontext() if fit == "stretch" else pytest.raises(UserError, match="--fit was stretch, is crop"):
             check_same_run(known, saved, VAE(asked), asked, spec, data)
+
+
+def test_an_old_run_keeps_its_divergence_and_says_so(old_run: Path, tmp_path: Path) -> None:
+    """A hierarchical VAE that was not trained on its bound goes on as it was, unless told otherwise."""
+    known = read_run(old_run)
+    config = VAE.Config(out=old_run)
+    assert settled(config).divergence == from_json(VAE.Config, known["config"]).divergence == "analytic"
+    assert settled(replace(config, out=tmp_path / "new")).divergence == "sampled"
+    assert "--divergence analytic (a new run: sampled)" in as_it_began(known, settled(config))
+    assert not as_it_began({"config": to_json(settled(config))}, settled(config)), "said once"
+    spec = from_json(DataSpec, known["spec"])
+    data = {"images": known["data"]["pictures"], "fingerprint": known["data"]["fingerprint"]}
+    asked = replace(from_json(VAE.Config, known["config"]), divergence="sampled")
+    with pytest.raises(UserError, match="--divergence was analytic, is sampled; choose another --out, or --force"):
+        check_same_run(known, checkpoint.Origin(), VAE(asked), asked, spec, data)
+    asked = replace(from_json(VAE.Config, known["config"]), free_bits=0.5)
+    lacking = {**known, "config": {name: value for name, value in known["config"].items() if name != "free_bits"}}
+    with pytest.raises(UserError, match=r"--free-bits was 0\.0, is 0\.5"):  # and so had an option that it did not have
+        check_same_run(lacking, checkpoint.Origin(), VAE(asked), asked, spec, data)
+
+
+def test_a_run_keeps_the_order_of_its_classes(old_run: Path, tmp_path: Path) -> None:
+    found = ("1", "2", "10")
+    images = ImageDataset(images=np.zeros((4, 8, 8, 3), np.uint8), labels=np.arange(4) % 3, classes=found, name="x")
+    facts = json.loads((old_run / "config.json").read_bytes())
+    for classes in (["1", "10", "2"], ["1", "10", "3"], ["1", "1", "2"], []):
+        facts["spec"]["classes"] = classes
+        (old_run / "config.json").write_text(json.dumps(facts))
+        kept = as_numbered(images, old_run)
+        same = classes == ["1", "10", "2"]
+        assert kept.classes == (tuple(classes) if same else found)
+        assert kept.labels is not None
+        assert [kept.classes[label] for label in kept.labels] == ["1", "2", "10", "1"]
+    assert as_numbered(images, tmp_path / "new") is images
 
 
 def test_defaults_of_data_and_out_are_called_so(monkeypatch: pytest.MonkeyPatch) -> None:

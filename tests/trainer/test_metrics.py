@@ -41,7 +41,7 @@ def test_frechet_distance_where_covariances_do_not_commute() -> None:
 
 
 @given(count=st.integers(2, 30), size=st.integers(1, 40), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_set_is_at_no_distance_from_itself_even_of_few_images(count: int, size: int, seed: int) -> None:
     rows = draw(count, size, seed=seed).float()
     assert metrics.frechet_distance(rows, rows) < 1e-4 * size

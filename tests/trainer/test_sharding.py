@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from trainer import checkpoint
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
-from trainer.launcher import asked_to_shard
+from trainer.launcher import Launcher, asked_to_shard, check_accumulation
 
 FSDP = ["--config_file", str(ROOT / "launch" / "accelerate" / "fsdp.yaml"), "--num_processes", "2"]
 DDPM = ("ddpm", "--width", 16, "--sample-steps", 5)
@@ -115,3 +116,18 @@ def test_accelerate_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked_to_shard(RunConfig())
     assert "ACCELERATE_USE_FSDP" not in os.environ
     assert not asked_to_shard(RunConfig())
+
+
+def test_another_accumulation_of_the_launcher_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """accelerate would divide the gradients by its own number, and take every step all the same."""
+    name = "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"
+    command = ["accelerate", "launch", "--gradient-accumulation-steps", "4", "train.py"]
+    for variable, launcher in (("4", None), ("", Launcher(1, command, {}))):
+        for asked, fits in ((4, True), (1, False)):
+            monkeypatch.setenv(name, variable)
+            expected = "accumulation_steps is 4, expected 1 as --accumulate is; --accumulate 4 does it here"
+            with nullcontext() if fits else pytest.raises(UserError, match=expected):
+                check_accumulation(RunConfig(accumulate=asked), launcher)
+            assert name not in os.environ, "it is done once, and by us"
+    monkeypatch.setenv(name, "1")
+    check_accumulation(RunConfig(accumulate=3), None)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from export.weights import read_state_dict
+from export.weights import read_weights
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
 from trainer.data.sources import need_source
@@ -60,7 +60,7 @@ def test_weights_run_nothing(tmp_path: Path, kind: str, suffix: str) -> None:
     path = tmp_path / f"w{suffix}"
     path.write_bytes(data)
     with pytest.raises(UserError) as caught:
-        read_state_dict(path)
+        read_weights(path)
     assert str(caught.value).isprintable()
     assert not bomb.target.exists()
 
@@ -104,7 +104,7 @@ def test_keys_of_weights_do_not_reach_the_terminal(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_file({f"a{ESCAPES}": torch.full((2,), float("nan"))}, path)
     with pytest.raises(UserError) as caught:
-        read_state_dict(path)
+        read_weights(path)
     assert "owned" in str(caught.value)
     assert str(caught.value).isprintable()
 

@@ -396,6 +396,107 @@ def many_inputs() -> bytes:
     return plain(image(inputs=[LATENT, *more]))
 
 
+# Without a card, with more inputs than a latent.
+
+
+def _beside(
+    *ports: Port, nodes: Sequence[onnx.NodeProto] = (), constants: Sequence[Any] = (), **properties: str
+) -> bytes:
+    """A generator with further inputs; ``nodes`` make ``added`` of them, a scalar."""
+    model = image(nodes, constants, inputs=[LATENT, *ports])
+    if properties:
+        helper.set_model_props(model, properties)
+    return plain(model)
+
+
+def _looked_up(*ports: Port, rows: int = 3, **properties: str) -> bytes:
+    """A generator of a class ``y``."""
+    nodes = [node("Gather", ["shades", "y"], ["light"]), node("ReduceMean", ["light"], ["added"], keepdims=0)]
+    shades = constant("shades", np.linspace(-1, 1, rows, dtype=np.float32))
+    return _beside(("y", "i64", ["n"]), *ports, nodes=nodes, constants=[shades], **properties)
+
+
+@maker
+def a_one_hot_row_of_a_billion() -> bytes:
+    return _beside(("y", "f32", ["n", 10**9]))
+
+
+@maker
+def a_one_hot_row_of_sixteen_million() -> bytes:
+    return _beside(("y", "f32", ["n", 2**24]), ("label", "f32", ["n", 2**24]))
+
+
+@maker
+def a_class_of_a_million_million() -> bytes:
+    nodes = [node("OneHot", ["y", "depth", "values"], ["hot"]), node("ReduceMax", ["hot"], ["added"], keepdims=0)]
+    constants = [integers("depth", 10**12), constant("values", np.float32([0, 1]))]
+    return _beside(("y", "i64", ["n"]), nodes=nodes, constants=constants)
+
+
+@maker
+def noise_of_64_GiB() -> bytes:
+    return _beside(("noise", "f32", [1, 1, 2**17, 2**17]))
+
+
+@may_show
+def noise_of_many_axes() -> bytes:
+    return _beside(("noise", "f32", [1] * 60), ("mask", "f32", [f"axis_{number}" for number in range(60)]))
+
+
+@may_show
+def sixty_inputs() -> bytes:
+    return _beside(*((f"input_{number}", "f32", ["n", 7]) for number in range(60)))
+
+
+@may_show
+def an_input_of_texts() -> bytes:
+    model = image(inputs=[LATENT])
+    model.graph.input.append(helper.make_tensor_value_info("words", TensorProto.STRING, ["n"]))
+    return plain(model)
+
+
+@may_show
+def an_input_of_sequences() -> bytes:
+    model = image(inputs=[LATENT])
+    model.graph.input.append(helper.make_tensor_sequence_value_info("parts", TensorProto.FLOAT, ["n", 4]))
+    return plain(model)
+
+
+@maker
+def inputs_of_one_name() -> bytes:
+    return _beside(("y", "i64", ["n"]), ("y", "f32", ["n", 10]))
+
+
+@maker
+def an_input_with_the_name_of_the_image() -> bytes:
+    return _beside(("image", "i64", ["n"]))
+
+
+@maker
+def an_input_that_a_node_gives() -> bytes:
+    return _looked_up(("light", "f32", ["n"]))
+
+
+@may_show
+def sizes_named_in_a_circle() -> bytes:
+    return _beside(("y", "i64", ["y"]), ("label", "f32", ["label", "y"]), ("n", "f32", ["image", "n", "n"]))
+
+
+@may_show
+def escapes_in_names_of_inputs_and_classes() -> bytes:
+    return _looked_up((f"psi{ESCAPES}", "f32", []), names=f'["{ESCAPES!r}", "a", "\\u001b[31m"]')
+
+
+@may_show
+def names_of_a_million_classes() -> bytes:
+    return _looked_up(names=str(dict.fromkeys(range(100000), "a")))
+
+
+@may_show
+def names_nested_too_deep() -> bytes:
+    return _looked_up(names="[" * 500_000)
+
+
 # What never ends.
 
 
@@ -556,6 +657,91 @@ def a_node_of_a_million_attributes() -> bytes:
 def a_name_of_ten_million_letters() -> bytes:
     long = "x" * 10_000_000
     return carded(image([node("Relu", [long], ["added"], name=long)]))
+
+
+# Translators, whose sizes are looked for by runs.
+
+
+def _translator(*side: onnx.NodeProto, outputs: int = 1) -> bytes:
+    """A network without a card whose results are as high and as wide as ``side`` makes of the numbers ``length``."""
+    last = [node("Concat", ["one", "side"], ["shape"], axis=0), node("Expand", ["level", "shape"], ["y0"])]
+    more = [node("Identity", ["y0"], [f"y{number}"]) for number in range(1, outputs)]
+    nodes = [node("Shape", ["x"], ["size"]), node("Slice", ["size", "two", "four"], ["length"]), *side, *last, *more]
+    names = {"two": 2, "four": 4, "ninety": 97, "eight": 8, "nought": 0}
+    constants = [integers(name, number) for name, number in names.items()]
+    constants += [integers("one", 1, 3), constant("level", np.full((1, 1, 1, 1), 0.5, np.float32))]
+    ports = [(f"y{number}", "f32", ["n", 3, "H", "W"]) for number in range(outputs)]
+    return plain(make_graph(nodes, [("x", "f32", ["n", 3, "h", "w"])], ports, constants))
+
+
+@may_show
+def a_result_that_grows_with_the_square() -> bytes:
+    return _translator(node("Mul", ["length", "length"], ["side"]))
+
+
+@may_show
+def sizes_without_a_law() -> bytes:
+    many = [node("Mul", ["length", "length"], ["square"]), node("Mod", ["square", "ninety"], ["some"])]
+    return _translator(*many, node("Add", ["some", "eight"], ["side"]))
+
+
+@may_show
+def a_result_of_nothing() -> bytes:
+    return _translator(node("Mul", ["length", "nought"], ["side"]))
+
+
+@may_show
+def a_thousand_outputs_of_one_size() -> bytes:
+    return _translator(node("Add", ["nought", "eight"], ["few"]), node("Concat", ["few", "few"], ["side"], axis=0),
+                       outputs=1000)  # fmt: skip
+
+
+# Translators and a generator, whose ranges are looked for at the ends of their graphs.
+
+
+def _enlarger(nodes: Sequence[onnx.NodeProto], constants: Sequence[Any]) -> bytes:
+    """A network without a card from ``x`` to ``y``, which are of one size."""
+    shape: list[int | str] = [1, 3, "h", "w"]
+    return plain(make_graph(nodes, [("x", "f32", shape)], [("y", "f32", shape)], constants))
+
+
+@may_show
+def usual_operators_without_inputs() -> bytes:
+    shape = integers("shape", 1, 3, SIDE, SIDE)
+    inner = [node("Constant", [], ["shape"], value=shape), node("ConstantOfShape", ["shape"], ["y"])]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    names = ("Clip", "Neg", "Identity")
+    nodes = [node(name, [], [f"y{number}"], domain="own") for number, name in enumerate(names)]
+    nodes += [node("Add", ["y0", "y1"], ["y3"]), node("Add", ["y2", "y3"], ["y4"]),
+              node("Identity", ["y0"], ["image"])]  # fmt: skip
+    model = make_graph(nodes, [("z", "f32", [1, SIZE])], [("image", "f32", [1, 3, SIDE, SIDE])], [])
+    model.functions.extend(helper.make_function("own", name, [], ["y"], inner, opsets) for name in names)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    return plain(model)
+
+
+@may_show
+def constants_of_the_largest_numbers() -> bytes:
+    large = np.full((1, 3, 1, 1), np.finfo(np.float32).max, np.float32)
+    nodes = [node("Mul", ["x", "large"], ["a"]), node("Div", ["a", "small"], ["b"]), node("Add", ["b", "large"], ["c"]),
+             node("Clip", ["c", "high", "low"], ["d"]), node("Mul", ["d", "large"], ["y"])]  # fmt: skip
+    limits = {"small": 1e-45, "high": np.finfo(np.float32).max, "low": -np.inf}
+    return _enlarger(nodes, [constant("large", large), *(constant(name, np.float32(v)) for name, v in limits.items())])
+
+
+@may_show
+def a_normalisation_by_less_than_nothing() -> bytes:
+    names = ("gamma", "beta", "mean", "variance")
+    nodes = [node("BatchNormalization", ["x", *names], ["y"], epsilon=-2.0)]
+    return _enlarger(nodes, [constant(name, np.ones(3, np.float32)) for name in names])
+
+
+@may_show
+def results_of_another_size_each_time() -> bytes:
+    nodes = [node("RandomUniform", [], ["chance"], shape=[1], low=64.0, high=70.0),
+             node("Cast", ["chance"], ["side"], to=TensorProto.INT64),
+             node("Concat", ["one", "side", "side"], ["s"], axis=0), node("Expand", ["level", "s"], ["y"])]  # fmt: skip
+    return _enlarger(nodes, [integers("one", 1, 3), constant("level", np.full((1, 1, 1, 1), 0.5, np.float32))])
 
 
 # What its card or its words would do.

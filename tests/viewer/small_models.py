@@ -20,7 +20,8 @@ from viewer.room import Room, Tiling
 from viewer.sheet import Sheet
 from viewer.text import Text, line_of
 
-ONNX_TYPES = {"f32": TensorProto.FLOAT, "f64": TensorProto.DOUBLE, "u8": TensorProto.UINT8, "i64": TensorProto.INT64}
+ONNX_TYPES = {"f32": TensorProto.FLOAT, "f64": TensorProto.DOUBLE, "u8": TensorProto.UINT8, "i64": TensorProto.INT64,
+              "i32": TensorProto.INT32, "bool": TensorProto.BOOL}  # fmt: skip
 
 
 def fitting_sheet(

@@ -25,7 +25,8 @@ WARM_UP = 0.5  # of the time
 LEAST_EVENTS = 120  # however slow the machine is
 LAST_SECONDS = 5.0  # in which nothing is pressed, so that what was asked for can be done
 SAVES = (Action.SAVE, Action.SAVE_ALL)
-ACTIONS = tuple(action for action in Action if action not in (Action.QUIT, *SAVES))
+QUITS = (Action.QUIT, Action.LEAVE)  # the second where nothing is lost by it, which a run would come to within seconds
+ACTIONS = tuple(action for action in Action if action not in (*QUITS, *SAVES))
 KEYS = "abcdefghijklmnopqrtuvwxyzXYLMNPC0123456789[],.é漢"
 
 

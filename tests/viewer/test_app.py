@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from viewer.app import run_live, run_scripted
 from viewer.files.inputs import read_photo
 from viewer.files.png import encode_png, read_recipe, save_numbered
 from viewer.files.resizing import fit
+from viewer.graph.reading import Reading
 from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
@@ -35,12 +37,12 @@ class SlowModel:
     """Stands for a model whose runs take half a second; red grows with the first number of the latent."""
 
     name, sha256, path, latent, image_size = "slow", "0" * 64, Path("slow.onnx"), Latent(size=4), (8, 8)
-    classes, samples = (), np.zeros((0, 4), np.float32)
+    classes, samples, read_as = (), np.zeros((0, 4), np.float32), Reading()
 
     def __init__(self, seconds: float = 0.5) -> None:
         self.seconds = seconds
 
-    def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+    def generate(self, latents: np.ndarray, labels: Any = None, settings: Any = None) -> np.ndarray:
         time.sleep(self.seconds)
         red = np.clip(128 + 60 * latents[:, :1, None, None], 0, 255)
         return np.broadcast_to(red, (len(latents), 8, 8, 3)).astype(np.uint8)
@@ -53,7 +55,7 @@ class HeldModel(SlowModel):
         super().__init__(0)
         self.gate, self.others, self.sizes = Gate(), Gate(), sizes
 
-    def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+    def generate(self, latents: np.ndarray, labels: Any = None, settings: Any = None) -> np.ndarray:
         (self.gate if not self.sizes or len(latents) in self.sizes else self.others).passing()
         return super().generate(latents, labels)
 
@@ -337,7 +339,9 @@ def test_scripted_keys_of_a_walk_on_a_screen_are_pressed_while_it_moves(model: M
 
 def test_a_script_goes_on_when_the_model_fails(tmp_path: Path) -> None:
     class Failing(SlowModel):
-        def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        def generate(
+            self, latents: np.ndarray, labels: np.ndarray | None = None, settings: object = None
+        ) -> np.ndarray:
             raise ModelError("slow.onnx: cannot be run")
 
     session = page(Failing(), tmp_path)
@@ -451,7 +455,9 @@ def test_waiting_for_a_person_costs_next_to_nothing(model: Model, tmp_path: Path
 
 def test_a_model_that_fails_is_shown_and_the_session_goes_on(tmp_path: Path) -> None:
     class Failing(SlowModel):
-        def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        def generate(
+            self, latents: np.ndarray, labels: np.ndarray | None = None, settings: object = None
+        ) -> np.ndarray:
             raise ModelError("slow.onnx: cannot be run: out of memory")
 
     display = scripted(page(Failing(), tmp_path), "x,right,s")

@@ -275,7 +275,7 @@ from viewer.keys import parse_keys
 from viewer.model import Model
 keys, number = sys.argv.pop(), int(sys.argv.pop())
 busy, begun = np.random.default_rng(0).normal(size=(1500, 1500)), threading.Event()
-def generate(self, latents, labels=None):
+def generate(self, latents, labels=None, settings=None):
     begun.set()
     while True:
         busy @ busy  # native code that cannot be broken off

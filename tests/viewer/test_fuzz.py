@@ -34,7 +34,7 @@ def test_inputs_of_hypothesis(name: str) -> None:
         st.builds(lambda seed, chance: mutated(seed, known, chance), st.sampled_from(known), st.randoms()),
     )
 
-    @settings(deadline=None, max_examples=100, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, database=None, suppress_health_check=list(HealthCheck))
     @given(inputs)
     def run(data: bytes) -> None:
         check(name, data)

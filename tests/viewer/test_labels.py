@@ -12,7 +12,17 @@ from viewer.displays import open_display
 from viewer.files.png import encode_png
 from viewer.frame.area import Area
 from viewer.frame.plots import axes, blank
-from viewer.labels import Label, frame_of, labels_of, line_layer, lines_of, paint_all, painted, write
+from viewer.labels import (
+    Label,
+    frame_of,
+    labels_of,
+    line_layer,
+    lines_of,
+    one_colour,
+    paint_all,
+    painted,
+    write,
+)
 
 AREA = Area(60, 10, 200, 100)
 
@@ -25,6 +35,13 @@ def test_a_frame_keeps_its_text_apart_and_painted_has_it_in_its_pixels() -> None
     assert np.array_equal(painted(frame), plain)
     assert not np.array_equal(frame, plain)
     assert not labels_of(plain)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (64, 481), (0, 9)])
+def test_an_image_of_one_colour_is_that_in_every_pixel(size: tuple[int, int]) -> None:
+    image = one_colour(*size, (1, 2, 250))
+    assert image.dtype == np.uint8
+    assert np.array_equal(image, np.full((*size, 3), (1, 2, 250), np.uint8))
 
 
 def test_a_copy_keeps_the_text_and_has_its_own() -> None:

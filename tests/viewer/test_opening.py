@@ -36,6 +36,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nodes, constants = make.generator_nodes(4, 16, 16, 6)
     ports = [("latent", "f32", ["n", 4])], [("unit", "f32", ["n", 16 * 16 * 3])]
     make.write(folder / "plain.onnx", make.make_graph(nodes, *ports, constants))  # without a card
+    plain = (folder / "plain.onnx").read_bytes()
+    (folder / "later.onnx").write_bytes(plain[:1] + b"\x63" + plain[2:])  # the version of the format
+    (folder / "pipeline/unet").mkdir(parents=True)
+    (folder / "pipeline/model_index.json").write_text("{}")
+    (folder / "pipeline/unet/x.safetensors").write_bytes(b"")
     photo = make.photo_like(24, 32)
     (folder / "photos").mkdir()
     for name in ("a.png", "b.jpg", "photos/c.png"):
@@ -91,6 +96,8 @@ def test_files_choose_the_mode(words: str, command: str, folder: Path, monkeypat
         ("cats.onnx set.npy", "a generator and a set of images, which no mode opens together"),
         ("-", "nothing is read from the standard input"),
         ("nothing.onnx", "nothing.onnx: no such file"),
+        ("later.onnx", "its model format is 99"),
+        ("pipeline", "python -m export pipeline -o pipeline.onnx"),
         ("none/*.png", "no such file"),
         ("x\0.onnx", "no such file"),
     ],
@@ -121,6 +128,19 @@ def test_the_command_line_says_which_mode_it_opens(
     assert f"saved in mode grid; opening grid (python -m viewer grid {tmp_path / 'cats.onnx'} --from {saved}" in said
     (again,) = (tmp_path / "again").iterdir()
     assert again.read_bytes() == saved.read_bytes()
+
+
+def test_a_flag_that_the_fitting_mode_lacks_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["cats.encoder.onnx", "--display", "none"]) == 2
+    said = capsys.readouterr().err
+    what = "cats.encoder.onnx: an encoder, which mode info opens, and that has no --display"
+    assert said == f"error: {what}: python -m viewer info cats.encoder.onnx\n"
+    with pytest.raises(SystemExit):
+        main(["cats.onnx", "--dispaly", "none"])
+    assert "did you mean --display?" in capsys.readouterr().err
 
 
 def test_words_that_are_no_files_are_modes(

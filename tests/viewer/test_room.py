@@ -46,7 +46,7 @@ def test_rows_and_columns_that_are_given_win() -> None:
 sides = st.integers(1, 700)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(sides, sides, st.integers(1, 64), st.integers(1, 64), st.integers(40, 4000), st.integers(40, 3000),
        st.sampled_from([1, 4]), st.sampled_from([0, 2]))  # fmt: skip
 def test_a_sheet_never_leaves_its_room(

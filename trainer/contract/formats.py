@@ -13,7 +13,11 @@ HEAD: Final = 4096  # bytes that are looked at, from the beginning
 TAIL: Final = 65_536  # and from the end of a zip archive, where its names are
 _AGAIN: Final = "copy or download it again"
 _UNPACK: Final = "unpack it first"
+_LEVELS: Final = "develop it into a PNG of 8 or 16 bits"
 CONVERT: Final = "the package tf2onnx converts it"
+_ORIGINAL: Final = "export what it was made of as ONNX: others cannot be read back"
+_WEIGHTS_ONLY: Final = "save its weights alone (torch.save(model.state_dict(), 'weights.pth')) and export those"
+_SERVER: Final = "if it was downloaded, read it: servers send text in place of files"
 
 
 class Found(NamedTuple):
@@ -42,7 +46,7 @@ def of_bytes(head: bytes, tail: bytes = b"", suffix: str = "") -> Found | None:
         return Found("an empty file", way_out=_AGAIN)
     if not head.strip(b"\0"):
         return Found("a file of zeros", way_out=_AGAIN)
-    is_model = _ONNX.match(head) is not None
+    is_model = _ONNX.match(head) is not None or (suffix == ".onnx" and _ANY_ONNX.match(head) is not None)
     if suffix in _BY_NAME and not (is_model and suffix == ".pb" and head[1] > _SAVED_MODEL):
         return _BY_NAME[suffix]
     if is_model:
@@ -83,8 +87,8 @@ def _zip(names: bytes) -> Found:
     if b"model.weights.h5" in names:
         return Found("a Keras model", way_out=CONVERT)
     if b".npy" in names:
-        return Found("a NumPy archive (.npz)", way_out="save one of its arrays by numpy.save")
-    return Found("a zip archive", way_out=_UNPACK)
+        return Found("a NumPy archive (.npz)", "set", "save one of its arrays by numpy.save")
+    return Found("a zip archive", "set", _UNPACK)
 
 
 def _is_safetensors(head: bytes) -> bool:
@@ -103,10 +107,14 @@ def of_text(head: bytes) -> Found | None:
         return None
     begin = text.lstrip("\ufeff \n\r\t")
     if begin.startswith(("{", "[")):
-        return Found("a JSON file")
+        return Found("a JSON file", way_out="name the model or the image itself")
+    if re.match(r"(?:<\?xml[^>]*>\s*)?<net\b", begin):
+        return Found("an OpenVINO model (.xml)", way_out=_ORIGINAL)
+    if re.match(r"7767517\s", begin):
+        return Found("an ncnn model (.param)", way_out=_ORIGINAL)
     if begin.startswith("<"):
         return Found("an XML file, as servers send in place of a file that they do not give", way_out=_AGAIN)
-    return Found("a text file")
+    return Found("a text file", way_out=_SERVER)
 
 
 def _bytes(count: int) -> str:
@@ -118,7 +126,10 @@ def _bytes(count: int) -> str:
 
 _NUMPY: Final = b"\x93NUMPY"
 # ModelProto begins with ir_version in every file that ONNX's own libraries write, then the next of its fields.
-_ONNX: Final = re.compile(rb"\x08[\x01-\x1f](?:[\x12\x1a\x22\x28\x32\x3a\x42\x72]|\xa2\x01|\xca\x01)", re.DOTALL)
+_NEXT_FIELD: Final = rb"(?:[\x12\x1a\x22\x28\x32\x3a\x42\x72]|\xa2\x01|\xca\x01)"
+_ONNX: Final = re.compile(rb"\x08[\x01-\x1f]" + _NEXT_FIELD, re.DOTALL)
+# By a name that says it, of a version that nothing writes yet, too.
+_ANY_ONNX: Final = re.compile(rb"\x08[\x01-\x7f]" + _NEXT_FIELD, re.DOTALL)
 _LFS: Final = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:[^\n]*\n)*?size (\d{1,18})")
 _PAGE: Final = Found(
     "a web page (HTML)", way_out="download the file itself, by the link that says raw or download, not its page"
@@ -127,18 +138,20 @@ _SAVED_MODEL: Final = 1  # where ONNX files have their version, which is greater
 # Protocol buffers that may begin as those of ONNX do.
 _BY_NAME: Final = {
     ".pb": Found("a TensorFlow graph", way_out=CONVERT),
-    ".mlmodel": Found("a Core ML model"),
-    ".caffemodel": Found("a Caffe model"),
+    ".mlmodel": Found("a Core ML model", way_out=_ORIGINAL),
+    ".caffemodel": Found("a Caffe model", way_out=_ORIGINAL),
 }
 _MAGIC: Final = (
     (rb"(?i:(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b)", _PAGE),
     (rb"(?i:\s*(?:<\?xml[^>]*>\s*)?(?:<!(?:doctype svg|--)[^>]*>\s*)*<svg\b)", Found("a drawing (SVG)")),
     (rb"\x80[\x02-\x05]\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", Found("weights of PyTorch", "weights")),
-    (rb"\x80[\x02-\x05]", Found("a pickled Python object, which is never loaded: it could run anything", "pickle")),
+    (rb"\x80[\x02-\x05]", Found("a pickled Python object, which is never loaded: it could run anything", "pickle",
+                            _WEIGHTS_ONLY)),
     (rb"\x89HDF\r\n\x1a\n", Found("an HDF5 file, as Keras saves models (.h5)", way_out=CONVERT)),
     (rb".{4}TFL3", Found("a TensorFlow Lite model", way_out=CONVERT)),
     (rb".{4}ORTM", Found("a model in onnxruntime's own format", way_out="open the .onnx file it is of")),
-    (rb"GGUF|GGML|lmgg", Found("a GGUF model")),
+    (rb"GGUF|GGML|lmgg", Found("a GGUF model", way_out=_ORIGINAL)),
+    (rb"[fp]trt", Found("a TensorRT engine", way_out=_ORIGINAL)),
     (rb"PAR1", Found("a Parquet table", "set")),
     (rb".{257}ustar", Found("a tar archive", "set", _UNPACK)),
     (rb"\0\0\x08[\x01-\x04]", Found("an IDX file, as MNIST is in", "set")),
@@ -146,6 +159,8 @@ _MAGIC: Final = (
     (rb"7z\xbc\xaf\x27\x1c|Rar!", Found("an archive (7z, rar)", way_out=_UNPACK)),
     (rb"%PDF", Found("a PDF")),
     (rb"\0\0\0\x0cJXL |\xff\x0a", Found("a JPEG XL", "image")),
+    (rb"\x76\x2f\x31\x01", Found("an OpenEXR image, of light and not of levels 0 to 255", "image", _LEVELS)),
+    (rb"#\?(?:RADIANCE|RGBE)", Found("a Radiance HDR image, of light and not of levels 0 to 255", "image", _LEVELS)),
 )  # fmt: skip
 
 

@@ -44,6 +44,8 @@ class Header:
     cmyk: bool = False
     grey_alpha: bool = False  # stored as grey and alpha, which OpenCV gives as colours
     by_pillow: bool = False  # OpenCV would not read it, or not all of it
+    bits: int = 16  # that deep files really hold: see ``trainer.contract.levels``
+    ids: bool = False  # grey values are numbers of classes
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -291,7 +293,7 @@ def _read_by_pillow(data: bytes, formats: tuple[str, ...] = ("TIFF", "PPM")) -> 
     if frames > 1 and opened.format != "HEIF":  # whose first one is the photograph, as a phone's bursts have it
         raise Unreadable(f"{'an' if opened.format == 'AVIF' else 'a'} {opened.format} of {frames} images")
     if opened.mode == "F":
-        raise Unreadable("pixels that are fractions, expected 8 or 16 bits")
+        raise Unreadable("pixels that are fractions, expected 8 or 16 bits: save it as a PNG of levels 0 to 255")
     bits = tags.get(_BITS, opened.info.get("bit_depth", 8))
     deep = opened.mode.startswith("I") or any(bit > 8 for bit in (bits if isinstance(bits, tuple) else (bits,)))
     return Header(

@@ -7,7 +7,7 @@ import contextlib
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -17,6 +17,7 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
+from trainer.contract import levels
 from trainer.contract.headers import Header, Unreadable, essential, read_header
 
 MOST_BYTES = 1 << 29
@@ -52,11 +53,33 @@ def decode(data: bytes, header: Header, target: int = 0) -> np.ndarray:
     half the time. On photographs it moves the averaged result by 0.2 to 1.3 of 255 in the mean, as averaging twice
     does; with a remainder they would be stretched, for up to 4."""
     image = _pixels(data, header, target)
-    if image.ndim == 2:
+    if header.ids and (ids := levels.grey_of(image)) is not None:
+        image = levels.coloured(ids)
+    elif image.ndim == 2:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     elif image.shape[2] == 4:
         image = on_white(image)
     return _upright(image, header.orientation)
+
+
+def found_levels(files: Iterable[bytes], alone: bool = False, brightest: int = 0) -> levels.Levels:
+    """What the values of some encoded images mean; those that cannot be read say nothing. See ``levels.found_in``."""
+
+    def stored() -> Iterator[tuple[np.ndarray, Header]]:
+        for data in files:
+            with contextlib.suppress(Unreadable, cv2.error, MemoryError):
+                header = read_header(data)
+                told = header.deep or levels.may_be_mask(header)
+                yield _stored(data, header) if told else _NOTHING, header
+
+    return levels.found_in(stored(), alone, brightest)
+
+
+def brightest_of(data: bytes, header: Header) -> int:
+    """The highest value of a 16-bit image as it is stored; 0 where it cannot be read."""
+    with contextlib.suppress(Unreadable, cv2.error, MemoryError):
+        return int(_stored(data, header).max())
+    return 0
 
 
 @dataclass(frozen=True)
@@ -69,16 +92,40 @@ class Layers:
 
 
 def decode_layers(data: bytes, header: Header) -> Layers:
-    """The image with its alpha beside it. Raises ``Unreadable``."""
+    """The image with its alpha beside it; what is wholly clear has the colours of what is seen nearest to it, since
+    what a file hides there, often anything, would bleed into its borders. Raises ``Unreadable``."""
     image = _upright(_pixels(data, header), header.orientation)
+    if header.ids and (ids := levels.grey_of(image)) is not None:
+        return Layers(levels.coloured(ids), None, grey=False)
     if image.ndim == 2:
         return Layers(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), None, grey=True)
     alpha = np.ascontiguousarray(image[..., 3]) if image.shape[2] == 4 and image[..., 3].min() < 255 else None
-    return Layers(np.ascontiguousarray(image[..., :3]), alpha, header.grey_alpha)
+    colours = np.ascontiguousarray(image[..., :3])
+    return Layers(colours if alpha is None else _bled(colours, alpha), alpha, header.grey_alpha)
+
+
+def _bled(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """An image u8 [h, w, 3] whose clear pixels have the colour of the nearest other one; white where there is none."""
+    clear = alpha == 0
+    if not clear.any():
+        return image
+    if clear.all():
+        return np.full_like(image, 255)
+    # labels are of connected parts, or with PIXEL of each pixel by itself: those seen are numbered row by row
+    _, nearest = cv2.distanceTransformWithLabels(
+        clear.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    return np.where(clear[..., None], image[~clear][nearest - 1], image)
 
 
 def _pixels(data: bytes, header: Header, target: int = 0) -> np.ndarray:
-    """What is stored, u8 [h, w], [h, w, 3] BGR or [h, w, 4] BGRA; see ``decode``. Raises ``Unreadable``."""
+    """What is stored as 8 bits, u8 [h, w], [h, w, 3] BGR or [h, w, 4] BGRA; see ``decode``. Raises ``Unreadable``."""
+    image = _stored(data, header, target)
+    return levels.eight_bits(image, header.bits) if image.dtype == np.uint16 else image
+
+
+def _stored(data: bytes, header: Header, target: int = 0) -> np.ndarray:
+    """What is stored, u8 or u16, otherwise as ``_pixels``."""
     if header.by_pillow:
         return _pixels_by_pillow(data, header)
     flags = cv2.IMREAD_UNCHANGED
@@ -96,9 +143,7 @@ def _pixels(data: bytes, header: Header, target: int = 0) -> np.ndarray:
         image = None
     if image is None:
         raise Unreadable(f"a {header.format} that cannot be decoded")
-    if image.dtype == np.uint16:
-        image = cv2.convertScaleAbs(image, alpha=1 / 257)
-    if image.dtype != np.uint8:
+    if image.dtype not in (np.uint8, np.uint16):
         raise Unreadable(f"{image.dtype} values, expected 8 or 16 bits")
     return image[..., 0] if image.shape[2:] == (1,) else image
 
@@ -207,12 +252,31 @@ def load_bytes(
     try:
         large = header.width * header.height > LARGE_PIXELS  # hundreds of megabytes: one is in memory at a time
         with _large if large else contextlib.nullcontext():
+            if header.ids and (ids := levels.grey_of(_upright(_pixels(data, header), header.orientation))) is not None:
+                return np.asarray(levels.palette()[_most_of(ids, height, width, fit)], np.uint8)
             image = decode(data, header, 0 if exact else max(height, width))
             reduced = image.shape[0] * image.shape[1] < header.height * header.width
             image = (_FAST.get(fit, fit) if reduced else fit)(image, height, width)
     except (cv2.error, MemoryError):
         raise Unreadable("too large to decode here") from None
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _most_of(ids: np.ndarray, height: int, width: int, fit: Fit) -> np.ndarray:
+    """A mask u8 [h, w] at another size: each pixel is of the class that has most of its area. Averaged colours would be
+    those of no class, or of another one."""
+    if ids.shape == (height, width):
+        return ids
+    values = np.flatnonzero(np.bincount(ids.reshape(-1), minlength=256))
+    most, result = None, np.full((height, width), values[0], np.uint8)
+    for value in values.tolist():
+        share = fit(np.asarray(ids == value, np.uint8) * 255, height, width).reshape(height, width)
+        if most is None:
+            most = share
+            continue
+        result[share > most] = value
+        most = np.maximum(most, share)
+    return result
 
 
 def _shrink(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -227,18 +291,31 @@ def _shrink(image: np.ndarray, height: int, width: int) -> np.ndarray:
 _FAST: Mapping[Fit, Fit] = {resize: _shrink, crop: partial(centre, scale_to=_shrink)}
 
 _large = threading.Lock()
+_NOTHING = np.empty(0, np.uint8)  # in place of an image that need not be decoded
+
+# Folders and files that systems put beside images: thumbnails, recycled files, notes on what they showed.
+JUNK = frozenset((
+    "@eadir", "#recycle", "#snapshot", "$recycle.bin", "__macosx", "__pycache__", "system volume information",
+    "lost+found", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r",
+))  # fmt: skip
 
 
-def files_in(folder: Path) -> Iterator[Path]:
-    """All files below a folder, sorted, without hidden ones. Links to folders are followed, but those to a folder that
-    is found without them, that comes for the second time, or that holds the first one, as links in a circle do."""
+def is_junk(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or a system's own and no image of anybody's."""
+    return name.startswith(".") or name.lower() in JUNK
+
+
+def files_in(folder: Path, junk: list[Path] | None = None) -> Iterator[Path]:
+    """All files below a folder, sorted, without hidden ones and those of the system (``JUNK``), which
+    ``junk`` takes. Links to folders are followed, but those to a folder that is found without them, that comes for the
+    second time, or that holds the first one, as links in a circle do."""
     root = Path(os.path.realpath(folder))
     seen = {root}
 
     def is_new(path: Path) -> bool:
         place = Path(os.path.realpath(path))
         inside = root in place.parents
-        hidden = inside and any(part.startswith(".") for part in place.relative_to(root).parts)
+        hidden = inside and any(map(is_junk, place.relative_to(root).parts))
         if path.is_symlink() and (place in root.parents or (inside and not hidden)):
             return False
         was_new = place not in seen
@@ -246,7 +323,9 @@ def files_in(folder: Path) -> Iterator[Path]:
         return was_new
 
     for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and is_new(Path(parent, name))]
+        if junk is not None:
+            junk += [Path(parent, name) for name in (*folders, *names) if name.lower() in JUNK]
+        folders[:] = [name for name in sorted(folders) if not is_junk(name) and is_new(Path(parent, name))]
         for name in sorted(names):
-            if not name.startswith("."):
+            if not is_junk(name):
                 yield Path(parent, name)

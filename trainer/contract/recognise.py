@@ -4,6 +4,7 @@ However large a file is, little of it is read. Nothing in it is unpacked or run.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from itertools import islice
@@ -12,9 +13,12 @@ from typing import Final
 
 from trainer.contract.formats import CONVERT, HEAD, TAIL, Found, of_bytes, of_text
 from trainer.contract.headers import SUFFIXES, begins_as_image
-from trainer.contract.run_folder import is_run
 from trainer.contract.text import printable
 
+_DATA: Final = re.compile(r"\.onnx[._]data$", re.IGNORECASE)  # how exporters name files that a model keeps weights in
+_WEIGHTS: Final = {".safetensors", ".pth", ".pt", ".ckpt", ".bin"}
+_DIFFUSERS: Final = ("model_index.json", "config.json")  # in folders that diffusers writes
+_ONE_NETWORK: Final = "name one network in it: python -m export reads a file of weights, or the folder of a network"
 _MOST_ENTRIES: Final = 2000  # of a folder, and below it
 
 
@@ -33,7 +37,10 @@ def recognise(path: Path) -> Found | None:
         if head.startswith(b"PK"):
             file.seek(max(size - TAIL, 0))
             tail = file.read(TAIL)
-    return recognise_bytes(head, tail, path.suffix.lower())
+    found = recognise_bytes(head, tail, path.suffix.lower())
+    if _DATA.search(path.name) and (found is None or found.kind != "model"):
+        return Found("the weights of an ONNX model", way_out="name the .onnx file that it belongs to")
+    return found
 
 
 def recognise_bytes(head: bytes, tail: bytes = b"", suffix: str = "") -> Found | None:
@@ -43,6 +50,8 @@ def recognise_bytes(head: bytes, tail: bytes = b"", suffix: str = "") -> Found |
 
 
 def _folder(path: Path) -> Found:
+    from trainer.contract.run_folder import is_run  # of folders alone
+
     if is_run(path):
         return Found("the folder of a run", "run")
     if (path / "saved_model.pb").is_file():
@@ -56,11 +65,17 @@ def _folder(path: Path) -> Found:
         return Found("a folder with ONNX models", "models", "name one of them")
     if endings & {*SUFFIXES}:
         return Found("a folder of images", "images")
+    if endings & _WEIGHTS and any((path / name).is_file() for name in _DIFFUSERS):
+        return Found("a folder of weights", "weights")
+    if endings & _WEIGHTS:
+        return Found("a folder of weights", "folder", _ONE_NETWORK)
     return Found("a folder without images or models", "folder") if endings else Found("an empty folder")
 
 
 def runs_in(folder: Path) -> list[Path]:
     """The runs right below a folder, of its first entries, by name. Raises ``OSError``."""
+    from trainer.contract.run_folder import is_run
+
     return sorted(one for one in _children(folder) if is_run(one))
 
 

@@ -1,6 +1,9 @@
 """Text that others wrote, made fit for a terminal."""
 
+import contextlib
 import os
+import re
+import sys
 
 
 def printable(text: str | os.PathLike[str], longest: int | None = None) -> str:
@@ -9,6 +12,12 @@ def printable(text: str | os.PathLike[str], longest: int | None = None) -> str:
     text = os.fspath(text)
     shown = "".join(character if character.isprintable() else _escaped(character) for character in text[:longest])
     return shown if longest is None or len(text) <= longest else shown + "…"
+
+
+def say(line: str) -> None:
+    """Print a line on stderr, made fit for a terminal."""
+    with contextlib.suppress(OSError):  # nobody may be listening
+        print(printable(line, 1000), file=sys.stderr, flush=True)
 
 
 def _escaped(character: str) -> str:
@@ -28,3 +37,8 @@ def ago(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def natural(text: str) -> tuple[tuple[int, str], ...]:
+    """A key to sort names by: 2 before 10, and all else as usual."""
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", text))

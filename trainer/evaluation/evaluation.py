@@ -5,6 +5,7 @@ Batches are the same whatever the number of ranks, which divide them among thems
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,7 @@ NEIGHBOURS = 5  # training images shown beside a sample
 SHOWN = 12  # samples with their neighbours, and images with their reconstructions
 SHEET = 64  # samples shown on their sheet
 SEARCHED = 1024  # training images searched at once
+WEIGHTED = 1 << 22  # numbers of the images that are decoded at once for --iwae: some 0.2 GB
 SMALL_PX = 32  # images are compared with the training set at this size at most
 
 
@@ -55,17 +57,20 @@ class Evaluation:
             ordered, device=world.device, image_range=self.family.image_range, memory_gib=config.memory
         )
         features = config.features if self.generates else "none"
+        if config.iwae and not self.family.has_likelihood:
+            name = type(self.family).__name__
+            raise UserError(f"--iwae is {config.iwae}, expected 0: {name} has no likelihood of images, as a VAE has")
         self.features = open_features(features, config.inception, world.device)
         asked = config.classifier if self.generates else None
         self.classifier = None if asked is None else open_network(asked, world.device, "classifier")
         if self.features is not None:
             own = f"held-out images (--hold-out {self.family.config.hold_out} of {config.run})"
-            for found, what in (
-                (len(self.indices), f"{self.name}: {len(self.indices)} {'images' if config.data else own}"),
-                (config.samples, f"--samples: {config.samples} images"),
+            held = f"{self.name}: {len(self.indices)} {'images' if config.data else own}"
+            for found, what, way in (
+                (len(self.indices), held, "name more images with --data, or give --features none"),
+                (config.samples, f"--samples: {config.samples} images", "draw more"),
             ):
                 if found < LEAST:
-                    way = "name more images with --data, or give --features none" if what[:2] != "--" else "draw more"
                     raise UserError(f"{what}, expected at least {LEAST} to compare sets: {way}")
         self.sheets: dict[str, np.ndarray] = {}
 
@@ -118,6 +123,7 @@ class Evaluation:
             "data": self.name if ":" in self.name else Path(self.name).name,
             "images": len(self.indices),
             **({"samples": config.samples, "seed": config.seed} if self.generates else {}),
+            **({"iwae_samples": config.iwae} if config.iwae else {}),
             **({"features": self.features.name} if self.features else {}),
             **({"classifier": self.classifier.name} if self.classifier else {}),
             "metrics": found,
@@ -150,6 +156,9 @@ class Evaluation:
                 if number == 0:
                     pairs = torch.stack((image[:SHOWN], reconstruction[:SHOWN]))
                     self.sheets["reconstructions"] = contact_sheet(pairs.flatten(0, 1), columns=len(pairs[0]))
+            if self.config.iwae:
+                rows["iwae"] = -self.log_likelihood(batch)
+                rows["iwae_bits"] = rows["iwae"] / (math.log(2) * image[0].numel())
             if self.features is not None:
                 rows["features"] = self.features.embed(image)
             if self.generates and self.config.memorised:
@@ -157,6 +166,16 @@ class Evaluation:
             return rows
 
         return self.over_batches("held out", self.indices, measure)
+
+    def log_likelihood(self, batch: Batch) -> Tensor:
+        """Lower bound on the log-likelihood of each image, nats f64 [n]: log of the mean of ``--iwae`` importance
+        weights, added up a part at a time."""
+        part = max(1, min(self.config.iwae, WEIGHTED // batch.image.numel()))
+        total = torch.full((len(batch.image),), -math.inf, dtype=torch.float64, device=batch.image.device)
+        for done in range(0, self.config.iwae, part):
+            weights = self.family.log_weights(self.nets, batch, min(part, self.config.iwae - done))
+            total = torch.logaddexp(total, weights.double().logsumexp(0))
+        return total - math.log(self.config.iwae)
 
     def reconstruct(self, image: Tensor, batch: Batch) -> Tensor | None:
         """Reconstruct images by the files that the family exports: a translator, or encoder and generator. ``None``

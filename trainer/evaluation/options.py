@@ -32,6 +32,9 @@ class EvaluateConfig:
     classifier: Path | None = None
     """Classifier of the samples: a run, or an .onnx file with a score a class. Gives the entropy of their classes, and
     the accuracy of labels where the family has any."""
+    iwae: Annotated[int, least(0)] = 0
+    """Samples of the latent for each held-out image, of which the importance-weighted bound on its log-likelihood is
+    made, 500 say; 0: none. Of VAEs."""
     memorised: bool = True
     """Search the training set for the nearest neighbours of each sample, to find copies."""
     batch_size: Annotated[int, least(1)] = 64

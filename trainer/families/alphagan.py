@@ -5,15 +5,17 @@ The code discriminator tells codes of images from samples of the prior, which tr
 tells images from reconstructions and from samples, which trains the generator; both also learn to reconstruct.
 
 **Differs from the paper.** Encoder and generator take two turns for each of the discriminators (``--generator-turns
-1``: one, as in algorithm 1); the reconstruction error is a mean over pixels; the networks are DCGAN's in the 4x4 form,
-and the code discriminator has no normalisation.
+1``: one, as in algorithm 1); the reconstruction error is a mean over values, so that its weight λ says the same at all
+sizes (``--error sum``: the paper's norm); the networks are DCGAN's in the 4x4 form, and the code discriminator has no
+normalisation. Both generator and encoder have the losses of algorithm 1 in the version of June 2017, -log D +
+log(1 - D) of the codes and of both kinds of images.
 
     accelerate launch trainer/train_alphagan.py --data faces.npy --out runs/faces
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from torch import Tensor, nn
 
@@ -36,7 +38,10 @@ class AlphaGANConfig(LatentGeneratorConfig, AdamConfig):
     code_width: Annotated[int, least(1)] = 750
     """Units in each of the code discriminator's two hidden layers."""
     reconstruction: Annotated[float, least(0)] = 10.0
-    """Weight of the mean absolute error of reconstructions (the paper's λ)."""
+    """Weight λ of the absolute error of reconstructions."""
+    error: Literal["mean", "sum"] = "mean"
+    """The absolute error over the values of an image: their mean, or the paper's norm, their sum, which is 12,288 times
+    as large at 64 px."""
     generator_turns: Annotated[int, least(1)] = 2
     """Turns of encoder and generator for each turn of the discriminators."""
     batch_size: int = 64
@@ -81,9 +86,9 @@ class AlphaGAN(LatentGenerator):
         )
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
-        weight = self.config.reconstruction
         for _ in range(self.config.generator_turns):
             image = next(batches).image
+            weight = self.config.reconstruction * (image[0].numel() if self.config.error == "sum" else 1)
             latent = self.noise(len(image), image.device)
             with turn("encoder") as loss:
                 code = nets.encoder(image)

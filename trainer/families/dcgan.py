@@ -5,7 +5,8 @@ Convolutional Generative Adversarial Networks").
 allows. Small data sets need ``--diffaugment`` and ``--r1``.
 
 **Differs from the paper.** Latents are normal (``--prior uniform``); the generator of ``dense`` has 256, 512, 256 and
-128 channels instead of 1024, 512, 256 and 128; ``conv`` has 4x4 kernels, as most later implementations.
+128 channels instead of 1024, 512, 256 and 128 (``--first-width 1024``), its discriminator 32 to 256, of which the paper
+says nothing (``--last-width 128``: as in its code); ``conv`` has 4x4 kernels, as most later implementations.
 
     accelerate launch trainer/train_dcgan.py --data faces.npy --out runs/faces --arch conv
 """
@@ -18,23 +19,19 @@ from typing import Annotated, Literal
 from torch import Tensor, nn
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.config import Check, least, within
+from trainer.config import least, within
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import (
-    AUGMENTATIONS,
-    diff_augment,
+    AUGMENTS,
+    augmented,
     discriminator_loss,
     generator_loss,
     r1_penalty,
     uncompiled,
 )
 from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
-
-AUGMENTS = Check(
-    lambda names: not names or {*names.split(",")} <= {*AUGMENTATIONS}, f"some of {','.join(AUGMENTATIONS)}"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +42,10 @@ class DCGANConfig(LatentGeneratorConfig, AdamConfig):
     """A linear layer and 5x5 convolutions, or 4x4 convolutions throughout."""
     width: Annotated[int, least(1)] = 64
     """Channels at half the image size; each further halving doubles them, up to 8 times (conv)."""
+    first_width: Annotated[int, least(1)] = 256
+    """Channels of the generator's coarsest layer; those after it have 512, 256 and 128. The paper has 1024 (dense)."""
+    last_width: Annotated[int, least(1)] = 32
+    """Channels of the discriminator's finest layer; those after it have 2, 4 and 8 times as many (dense)."""
     objective: Literal["bce", "lsgan", "hinge", "nonsaturating"] = "bce"
     """Adversarial loss: cross-entropy, least squares, hinge; nonsaturating is bce without label smoothing."""
     label_smoothing: Annotated[float, within(0, 0.5)] = 0.0
@@ -69,11 +70,11 @@ def halved_up(image_size: tuple[int, int], times: int) -> list[tuple[int, int]]:
 
 
 class DenseGenerator(nn.Sequential):
-    """Latents → 256 channels at a sixteenth of the size → 512, 256, 128 → images in -1..1."""
+    """Latents → ``first`` channels at a sixteenth of the size → 512, 256, 128 → images in -1..1 (figure 1)."""
 
-    def __init__(self, latent: int, spec: DataSpec) -> None:
+    def __init__(self, latent: int, spec: DataSpec, first: int) -> None:
         sizes = halved_up(spec.image_size, 4)[::-1]  # small to large
-        widths = (256, 512, 256, 128, spec.channels)
+        widths = (first, 512, 256, 128, spec.channels)
         height, width = sizes[0]
         flat = nn.Linear(latent, widths[0] * height * width)
         layers: list[nn.Module] = [flat, nn.Unflatten(1, (widths[0], height, width))]
@@ -85,15 +86,15 @@ class DenseGenerator(nn.Sequential):
 
 
 class DenseDiscriminator(nn.Sequential):
-    """Images → 32, 64, 128, 256 channels by 5x5 convolutions → scores [n]."""
+    """Images → 1, 2, 4, 8 times ``fine`` channels by 5x5 convolutions → scores [n]."""
 
-    def __init__(self, spec: DataSpec) -> None:
+    def __init__(self, spec: DataSpec, fine: int) -> None:
         height, width = halved_up(spec.image_size, 4)[-1]
-        layers: list[nn.Module] = [nn.Conv2d(spec.channels, 32, 5, 2, padding=2), nn.LeakyReLU(0.2, inplace=True)]
-        for inputs in (32, 64, 128):
+        layers: list[nn.Module] = [nn.Conv2d(spec.channels, fine, 5, 2, padding=2), nn.LeakyReLU(0.2, inplace=True)]
+        for inputs in (fine, 2 * fine, 4 * fine):
             convolution = nn.Conv2d(inputs, 2 * inputs, 5, 2, padding=2)
             layers += [convolution, nn.BatchNorm2d(2 * inputs), nn.LeakyReLU(0.2, inplace=True)]
-        super().__init__(*layers, nn.Flatten(), nn.Linear(256 * height * width, 1), nn.Flatten(0))
+        super().__init__(*layers, nn.Flatten(), nn.Linear(8 * fine * height * width, 1), nn.Flatten(0))
 
 
 class DCGAN(LatentGenerator):
@@ -111,7 +112,8 @@ class DCGAN(LatentGenerator):
             height, width = spec.image_size
             if min(height, width) < 16:
                 raise ValueError(f"images are {width}x{height} px, expected at least 16 px, or --arch conv")
-            generator, discriminator = DenseGenerator(config.latent_size, spec), DenseDiscriminator(spec)
+            generator = DenseGenerator(config.latent_size, spec, config.first_width)
+            discriminator = DenseDiscriminator(spec, config.last_width)
         return Nets(generator=generator.apply(small_normal), discriminator=discriminator.apply(small_normal))
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
@@ -129,4 +131,4 @@ class DCGAN(LatentGenerator):
 
     def seen(self, image: Tensor) -> Tensor:
         """Images as the discriminator sees them, augmented."""
-        return diff_augment(image, self.config.diffaugment.split(",") if self.config.diffaugment else ())
+        return augmented(image, self.config.diffaugment)

@@ -4,8 +4,9 @@ Networks") by a U-Net and a discriminator of 70x70 patches.
 ``--condition`` is the input: edges, drawn on the fly; a folder of masks or sketches of the same names; or the other
 half of each image.
 
-**Differs from the paper.** The learning rate falls linearly from the first step (``--schedule constant``); exported
-networks use no dropout. ``--norm``, ``--mode-seeking`` and ``--objective`` other than vanilla are not in the paper.
+**Differs from the paper.** The learning rate falls linearly from the first step; that of the paper's program is held
+for half of the run (``--decay-from 0.5``). Exported networks use no dropout. ``--norm``, ``--mode-seeking`` and
+``--objective`` other than vanilla are not in the paper.
 
     accelerate launch trainer/train_pix2pix.py --data animals --out runs/animals
     accelerate launch trainer/train_pix2pix.py --data newts/images --condition newts/masks --out runs/newts
@@ -49,8 +50,8 @@ class Pix2PixConfig(AdamConfig):
     """Images per step and process. With 1, batch normalisation is that of each image."""
     schedule: Schedule = "linear"
     condition: str = "edges"
-    """Input of the translator: a folder of images of the same names (masks, sketches), a .npy file, 'halves' of each
-    image (left → right), or 'edges', drawn on the fly."""
+    """Input of the translator: a folder of images of the same names (masks, sketches), 'given' (images/ and masks/ lie
+    side by side in --data), a .npy file, 'halves' of each image (left → right), or 'edges', drawn on the fly."""
     direction: Literal["a2b", "b2a"] = "a2b"
     """From the condition to the image, or from the image to the condition."""
     channels: Annotated[int, CHANNELS] = 0
@@ -84,7 +85,7 @@ class Pix2PixConfig(AdamConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.condition != "", "condition", "empty", "a folder, a .npy file, 'halves' or 'edges'")
+        require(self.condition != "", "condition", "empty", "a folder, a .npy file, 'given', 'halves' or 'edges'")
 
 
 class PatchDiscriminator(nn.Sequential):
@@ -199,7 +200,7 @@ class Pix2Pix(Family):
         config = self.config
         if config.condition == "edges" and config.direction == "a2b":
             return {"condition": {"kind": "edges", "sigma": config.sigma, "blur": 3}}
-        if self.colours is None:
+        if self.colours is None:  # of masks of ids, too: they have a colour each by now
             self.colours = palette(batch.input * 0.5 + 0.5 for batch in batches)
         return {"condition": {"kind": "given", **({"palette": self.colours} if self.colours else {})}}
 

@@ -6,9 +6,11 @@ follow the adversarial loss and the VGG19 loss. With --pretrain of at least --st
 neither discriminator nor VGG19.
 
 **Differs from the paper.** The default is short and upscales by 2 (``--scale 4 --crop-size 96 --pretrain 1000000
---steps 1200000``); the learning rate is constant in both stages, where the paper's second one ends at 1e-5; inputs and
-outputs are in 0..1, without tanh; the discriminator pools crops larger than 96 px to 6x6 places before its linear
-layers.
+--steps 1200000``). The VGG19 loss is a mean over channels too, of which the paper has the sum (``--perceptual 3.072``
+is its 0.006). The learning rate is constant in both stages, where the paper's second one ends at a tenth (``--schedule
+tenth --decay-from 0.9166666666``). Inputs and outputs are in 0..1, without tanh, where the paper's images are in -1..1:
+its squared errors are four times as large. The discriminator pools crops larger than 96 px to 6x6 places before its
+linear layers.
 
     accelerate launch trainer/train_srgan.py --data photos/ --out runs/larger --validation set5/
 """
@@ -78,7 +80,8 @@ class SRGANConfig(AdamConfig):
     pixel: Annotated[float, least(0)] = 0.0
     """Weight of the pixel loss in the second stage."""
     perceptual: Annotated[float, least(0)] = 0.006
-    """Weight of the VGG19 loss, the squared error of features, in the second stage."""
+    """Weight of the VGG19 loss, the mean squared error of features, in the second stage; the paper's sum over 512
+    channels with 0.006 is 3.072 here."""
     vgg: Path | None = None
     """Local VGG19 weights (torchvision's state_dict) for --perceptual; unset: downloaded."""
     adversarial: Annotated[float, least(0)] = 1e-3

@@ -8,36 +8,37 @@ are whitened (see ``trainer.parts.latent_whitening``).
 **Differs from the papers.** The loss is Σ(x̂ - x)² + 2 β KL, -2 times the ELBO of a Gaussian decoder of unit variance
 but for a constant (``--reconstruction bernoulli``: the negative ELBO in nats of a Bernoulli decoder). ``hierarchical``
 has two layers of one size, p(z₁|z₂) of unit variance, and neither batch normalisation nor KL warm-up; reconstructions
-and exports use means, not samples. Free bits hold for each dimension, not for groups.
+and exports use means, not samples. ``--divergence analytic`` is no bound: it takes KL(q(z₁|x) ‖ p(z₁|z₂)) in closed
+form although z₂ was drawn from the same z₁, which leaves their covariance out. The program whose layout
+``hierarchical`` has does that. Free bits hold for each dimension, not for groups.
 
     accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats --arch conv
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from trainer.blocks import Call, DownBlock, FlattenImage, ResidualBlock, UnflattenImage, UpBlock, halvings, sub_pixel
+from trainer.blocks import Call
 from trainer.config import RunConfig, least, multiple_of
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
 from trainer.metrics import squared_error
-from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_generator import latent_files
 from trainer.parts.latent_whitening import latent_statistics, posterior_statistics, whitened_files
 from trainer.parts.perceptual import PerceptualDistance
+from trainer.parts.vae_networks import ConvVAE, HierarchicalVAE
 
 
 @dataclass(frozen=True, kw_only=True)
 class VAEConfig(RunConfig):
     """Options of the variational autoencoders."""
+
+    BEFORE: ClassVar = {**RunConfig.BEFORE, "divergence": "analytic"}
+    AUTO: ClassVar = {**RunConfig.AUTO, "divergence": "sampled"}
 
     arch: Literal["hierarchical", "conv"] = "hierarchical"
     """Two stochastic layers of MLPs, or a convolutional encoder and decoder."""
@@ -55,6 +56,10 @@ class VAEConfig(RunConfig):
     """Adam's learning rate; 0: 1e-4 for hierarchical, 1e-3 for conv."""
     reconstruction: Literal["squared", "bernoulli"] = "squared"
     """Reconstruction error: squared, or the cross-entropy of a Bernoulli decoder (the loss is then -ELBO in nats)."""
+    divergence: Literal["auto", "sampled", "analytic"] = "auto"
+    """How the divergence of the lower latents is taken: sampled, which makes the loss the bound, or analytic, which
+    leaves out how the upper ones depend on them; auto: sampled, or what a run that is resumed has done so far
+    (hierarchical)."""
     beta: Annotated[float, least(0)] = 1.0
     """Weight β of the KL divergence."""
     free_bits: float = 0.0
@@ -70,181 +75,17 @@ class VAEConfig(RunConfig):
     a folder of the same names."""
 
 
-class Terms(NamedTuple):
-    """Terms of the loss."""
-
-    reconstruction: Tensor  # [n] sum of squared errors, or cross-entropies in nats, over an image
-    detail: Tensor  # [n] pyramid_error, 0 where unused
-    divergence: Tensor  # [n, latents] KL divergence of each latent dimension in nats
-    perceptual: Tensor  # [n] feature distance, 0 where unused
-
-
-class GaussianHead(nn.Module):
-    """MLP of one hidden layer → mean and log variance."""
-
-    def __init__(self, inputs: int, hidden: int, latent: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(inputs, hidden)
-        self.linear_mu = nn.Linear(hidden, latent)
-        self.linear_logvar = nn.Linear(hidden, latent)
-
-    def forward(self, value: Tensor) -> tuple[Tensor, Tensor]:
-        hidden = F.relu(self.linear(value))
-        return self.linear_mu(hidden), clamp_log_variance(self.linear_logvar(hidden))
-
-
-class TwoLinear(nn.Module):
-    """MLP of one hidden layer."""
-
-    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
-        super().__init__()
-        self.linear1 = nn.Linear(inputs, hidden)
-        self.linear2 = nn.Linear(hidden, outputs)
-
-    def forward(self, value: Tensor) -> Tensor:
-        return self.linear2(F.relu(self.linear1(value)))
-
-
-class HierarchicalVAE(nn.Module):
-    """Two stochastic layers, x → z1 → z2 and back, of MLPs with one hidden layer; images are flattened as h·w·c."""
-
-    def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
-        super().__init__()
-        self.flat, self.unflat = FlattenImage(), UnflattenImage(spec.image_size, spec.channels)
-        pixels = math.prod(spec.shape)
-        hidden, latent = config.hidden_size, config.latent_size
-        self.encoder1 = GaussianHead(pixels, hidden, latent)
-        self.encoder2 = GaussianHead(latent, hidden, latent)
-        self.decoder2 = TwoLinear(latent, hidden, latent)
-        self.decoder1 = TwoLinear(latent, hidden, pixels)
-        self.error = pixel_error(config)
-
-    def image(self, z1: Tensor) -> Tensor:
-        return self.unflat(self.decoder1(z1).sigmoid())
-
-    def encode(self, image: Tensor) -> Tensor:
-        """[n, c, h, w] in 0..1 → the mean of z2, [n, d]."""
-        return self.encoder2(self.encoder1(self.flat(image))[0])[0]
-
-    def decode(self, latent: Tensor) -> Tensor:
-        """z2 [n, d] → [n, c, h, w] in 0..1, through the mean of z1."""
-        return self.image(self.decoder2(latent))
-
-    def reconstruct(self, image: Tensor) -> Tensor:
-        """Decode the mean of z1."""
-        return self.image(self.encoder1(self.flat(image))[0])
-
-    def forward(self, image: Tensor, target: Tensor | None = None) -> Terms:
-        flat = self.flat(image)
-        mean1, log_variance1 = self.encoder1(flat)
-        z1 = sample_gaussian(mean1, log_variance1)
-        mean2, log_variance2 = self.encoder2(z1)
-        prior1 = self.decoder2(sample_gaussian(mean2, log_variance2))
-        error = self.error(self.decoder1(z1), flat if target is None else self.flat(target)).sum(1)
-        divergence1 = kl_to_standard_normal(mean1 - prior1, log_variance1)
-        divergence2 = kl_to_standard_normal(mean2, log_variance2)
-        nothing = torch.zeros_like(error)
-        return Terms(error, nothing, torch.cat((divergence1, divergence2), dim=1), nothing)
-
-
-class ConvVAE(nn.Module):
-    """Residual convolutional encoder and decoder around one Gaussian latent."""
-
-    def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
-        super().__init__()
-        *larger, base = halvings(spec.image_size, even=True)
-        levels = len(larger)
-        stem = min(levels, 2)  # one strided convolution replaces the finest levels: cheap, and enough
-        widths = [config.width * min(2**level, 8) for level in range(levels - stem + 1)]
-        self.base = (widths[-1], *base)
-        flat = math.prod(self.base)
-        self.encoder = nn.Sequential(
-            nn.Conv2d(spec.channels, widths[0], 2**stem + 2, 2**stem, padding=1),
-            ResidualBlock(widths[0]),
-            *(DownBlock(small, large) for small, large in pairwise(widths)),
-            nn.GroupNorm(8, widths[-1]),
-            nn.SiLU(),
-            nn.Flatten(),
-            nn.Linear(flat, 2 * config.latent_size),
-        )
-        self.expand = nn.Linear(config.latent_size, flat)
-        self.decoder = nn.Sequential(
-            ResidualBlock(widths[-1]),
-            *(UpBlock(large, small) for large, small in pairwise(reversed(widths))),
-            *([UpBlock(widths[0], widths[0] // 2)] if stem == 2 else []),
-            nn.GroupNorm(8, widths[0] // stem),
-            nn.SiLU(),
-            sub_pixel(widths[0] // stem, spec.channels, 3),
-        )
-        pixels = math.prod(spec.shape)
-        self.shape = spec.shape
-        self.into_basis = TwoLinear(pixels, config.basis, 2 * config.latent_size) if config.basis else None
-        self.from_basis = TwoLinear(config.latent_size, config.basis, pixels) if config.basis else None
-        self.error = pixel_error(config)
-        self.detailed = config.detail > 0
-        self.perceptual: list[PerceptualDistance] = []  # in a list, which keeps its weights out of the state_dict
-
-    def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        if image.device.type == "cpu":
-            image = image.contiguous()  # layers follow their input's layout: bf16 is 1.3 times faster in this one
-        statistics = self.encoder(image)
-        if self.into_basis is not None:
-            statistics = statistics + self.into_basis(image.flatten(1))
-        mean, log_variance = statistics.chunk(2, dim=1)
-        return mean, clamp_log_variance(log_variance)
-
-    def encode(self, image: Tensor) -> Tensor:
-        """[n, c, h, w] in 0..1 → the mean of the latent, [n, d]."""
-        return self.gaussian(image)[0]
-
-    def logits(self, latent: Tensor) -> Tensor:
-        """[n, d] → logits [n, c, h, w]."""
-        logits = self.decoder(self.expand(latent).unflatten(1, self.base))
-        if self.from_basis is not None:
-            logits = logits + self.from_basis(latent).unflatten(1, self.shape)
-        return logits
-
-    def decode(self, latent: Tensor) -> Tensor:
-        """[n, d] → [n, c, h, w] in 0..1."""
-        return self.logits(latent).sigmoid()
-
-    def forward(self, image: Tensor, target: Tensor | None = None) -> Terms:
-        mean, log_variance = self.gaussian(image)
-        target = image if target is None else target
-        logits = self.logits(sample_gaussian(mean, log_variance))
-        decoded = logits.sigmoid()
-        error = self.error(logits, target).flatten(1).sum(1)
-        detail = pyramid_error(decoded - target) if self.detailed else torch.zeros_like(error)
-        distance = self.perceptual[0](decoded, target) if self.perceptual else torch.zeros_like(error)
-        return Terms(error, detail, kl_to_standard_normal(mean, log_variance), distance)
-
-
-def pixel_error(config: VAEConfig) -> Callable[[Tensor, Tensor], Tensor]:
-    """Error of each pixel, as a function of logits and of images in 0..1."""
-    if config.reconstruction == "bernoulli":
-        return partial(F.binary_cross_entropy_with_logits, reduction="none")
-    return lambda logits, image: (logits.sigmoid() - image).square()
-
-
-def pyramid_error(difference: Tensor, levels: int = 4) -> Tensor:
-    """Laplacian pyramid loss Σ_j 4^j |L_j(x̂ - x)|₁ (Bojanowski et al. 2018, "Optimizing the Latent
-    Space of Generative Networks", section 3) of differences [n, c, h, w] → [n]. The pyramid is
-    linear: that of the difference is the difference of the pyramids."""
-    total = difference.new_zeros(len(difference))
-    for level in range(levels):
-        coarse = F.avg_pool2d(difference, 2, ceil_mode=True)
-        fine = difference - F.interpolate(coarse, size=difference.shape[2:], mode="bilinear")
-        total = total + 4**level * fine.abs().flatten(1).sum(1)
-        difference = coarse
-    return total
-
-
 class VAE(Family):
     """Variational autoencoder, hierarchical or convolutional."""
 
     Config = VAEConfig
     image_range = (0.0, 1.0)
     channels_last = False
+    has_likelihood = True
+
+    @property
+    def scored_by(self) -> str:
+        return "exported" if self.config.arch == "hierarchical" else ""  # once by way of z1, which is not exported
 
     def reading(self) -> Reading:
         target = self.config.target
@@ -284,16 +125,23 @@ class VAE(Family):
                 loss["perceptual"] = self.config.perceptual * terms.perceptual.mean()
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Mean squared errors; for ``bernoulli`` also -ELBO in nats, from one sample of the latent."""
-        # as the exported files reconstruct
+        """Mean squared errors; for ``bernoulli`` also -ELBO in nats, from one sample of the latents. What is exported
+        decides: of ``hierarchical``, the encoder and decoder by way of z2."""
         exported = own = squared_error(nets.vae.decode(nets.vae.encode(batch.input)), batch.image)
         if self.config.arch == "hierarchical":
             own = squared_error(nets.vae.reconstruct(batch.input), batch.image)
+        figures = {"mse": own, "mse_exported": exported}
         if self.config.reconstruction == "squared":
-            return {"score": own, "mse": own, "mse_exported": exported}
+            return {"score": exported, **figures}
         terms = nets.vae(batch.input, batch.image)
-        bound = terms.reconstruction + self.kl_weight * terms.divergence.sum(1)
-        return {"score": bound, "bound": bound, "mse": own, "mse_exported": exported}
+        figures["bound"] = terms.reconstruction + self.kl_weight * terms.divergence.sum(1)
+        if self.config.arch == "conv":
+            return {"score": figures["bound"], **figures}
+        figures["bound_exported"] = nets.vae.exported_bound(batch.input, batch.image)
+        return {"score": figures["bound_exported"], **figures}
+
+    def log_weights(self, nets: Nets, batch: Batch, count: int) -> Tensor:
+        return nets.vae.log_weights(batch.input, batch.image, count)
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.config.arch == "hierarchical":

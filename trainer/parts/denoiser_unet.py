@@ -34,10 +34,12 @@ class StandardisedConv2d(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """x + SiLU(norm(conv(SiLU(scale · norm(conv(x)) + shift)))): [n, c, h, w] and modulation [n, 2·c', 1, 1]."""
+    """x + SiLU(norm(conv(dropout(SiLU(scale · norm(conv(x)) + shift))))): [n, c, h, w] and modulation
+    [n, 2·c', 1, 1]."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = dropout
         self.conv1 = StandardisedConv2d(inputs, outputs, 3, padding=1)
         self.norm1 = nn.GroupNorm(GROUPS, outputs, affine=False)  # scale and shift come from the time embedding
         self.conv2 = StandardisedConv2d(outputs, outputs, 3, padding=1)
@@ -47,6 +49,8 @@ class Block(nn.Module):
     def forward(self, value: Tensor, modulation: Tensor) -> Tensor:
         scale, shift = modulation.chunk(2, dim=1)
         hidden = F.silu(torch.addcmul(shift, self.norm1(self.conv1(value)), scale))
+        if self.dropout and self.training:
+            hidden = F.dropout(hidden, self.dropout)
         return F.silu(self.norm2(self.conv2(hidden))) + self.skip(value)
 
 
@@ -104,11 +108,11 @@ class Time(nn.Module):
 class Level(nn.Module):
     """Two blocks and attention at one size, and the layer to the next size."""
 
-    def __init__(self, inputs: int, channels: int, attention: Attention, resize: nn.Module) -> None:
+    def __init__(self, inputs: int, channels: int, attention: Attention, resize: nn.Module, dropout: float) -> None:
         super().__init__()
-        self.one = Block(inputs, channels)
+        self.one = Block(inputs, channels, dropout)
         self.attention = attention
-        self.other = Block(inputs, channels)
+        self.other = Block(inputs, channels, dropout)
         self.resize = resize
 
 
@@ -147,7 +151,9 @@ class Denoiser(nn.Module):
     ``classes``, or no labels, means unconditional.
     """
 
-    def __init__(self, channels: int, width: int, multipliers: Sequence[int], classes: int = 0) -> None:
+    def __init__(
+        self, channels: int, width: int, multipliers: Sequence[int], classes: int = 0, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.classes = classes
         widths = [width * multiplier for multiplier in multipliers]
@@ -155,12 +161,12 @@ class Denoiser(nn.Module):
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for wide, after in pairwise([*widths, 0]):
             smaller = nn.Conv2d(wide, after, 2, 2) if after else nn.Identity()
-            self.down.append(Down(wide, wide, LinearAttention(wide), smaller))
-        self.middle = Middle(wide, wide, Attention(wide), nn.Identity())
+            self.down.append(Down(wide, wide, LinearAttention(wide), smaller, dropout))
+        self.middle = Middle(wide, wide, Attention(wide), nn.Identity(), dropout)
         for wide, after in pairwise([*reversed(widths), 0]):
             larger = sub_pixel(wide, after, 1) if after else nn.Identity()
-            self.up.append(Up(2 * wide, wide, LinearAttention(wide), larger))
-        self.final = Block(2 * wide, wide)
+            self.up.append(Up(2 * wide, wide, LinearAttention(wide), larger, dropout))
+        self.final = Block(2 * wide, wide, dropout)
         self.last = nn.Conv2d(wide, channels, 1)
         nn.init.zeros_(self.last.weight)
         self.time = Time(width, 4 * width, classes)

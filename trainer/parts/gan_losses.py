@@ -13,8 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainer.config import Check
+
 Objective = Literal["bce", "lsgan", "hinge", "nonsaturating", "wgan"]
 AUGMENTATIONS = ("colour", "translation", "cutout")
+AUGMENTS = Check(  # of an option: names separated by commas
+    lambda names: not names or {*names.split(",")} <= {*AUGMENTATIONS}, f"some of {','.join(AUGMENTATIONS)}"
+)
 
 
 def discriminator_loss(objective: Objective, score: Tensor, real: bool, smoothing: float = 0.0) -> Tensor:
@@ -57,6 +62,13 @@ def generator_loss(objective: Objective, score: Tensor) -> Tensor:
             return -score.mean()
 
 
+def relativistic_loss(score: Tensor, other: Tensor) -> Tensor:
+    """Relativistic pairing loss -log σ(score - other) over pairs of scores [n] of one network, a scalar: small where
+    each score is above that of its partner (Jolicoeur-Martineau 2019, "The relativistic discriminator").
+    A discriminator minimises it for real images over generated ones, a generator for its own over real ones."""
+    return F.softplus(other.float() - score.float()).mean()
+
+
 def uncompiled(needed: bool = True) -> AbstractContextManager[Any]:
     """Context for calls of a network that double backward passes through: compiled graphs do not support it."""
     if not needed or "torch._dynamo" not in sys.modules:  # nothing is compiled, and the import takes seconds
@@ -96,6 +108,11 @@ def diff_augment(image: Tensor, augmentations: Sequence[str]) -> Tensor:
     for name in augmentations:
         image = {"colour": change_colour, "translation": translate, "cutout": cut_out}[name](image)
     return image
+
+
+def augmented(image: Tensor, names: str) -> Tensor:
+    """``diff_augment`` by an option that ``AUGMENTS`` checks."""
+    return diff_augment(image, names.split(",")) if names else image
 
 
 def change_colour(image: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Base of families whose generator maps latents of a known prior to images, and the files of such generators."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -35,6 +36,13 @@ class LatentGenerator(Family):
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         return latent_files(self.latent.measured(description), AsImages(nets.generator, self.image_range))
+
+
+def class_rows(count: int, classes: int) -> Tensor:
+    """Labels i64 [count] of a sheet: one class per row where it is square and has rows enough, else all in turn."""
+    side = math.isqrt(count)
+    rows = side * side == count and side >= classes
+    return (torch.arange(count) // side if rows else torch.arange(count)) % classes
 
 
 class AsImages(nn.Module):

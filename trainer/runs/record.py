@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from trainer.config import BEFORE
 from trainer.contract.errors import UserError
 
 
@@ -21,7 +20,7 @@ def read_run(run: Path) -> dict[str, Any]:
         raise UserError(f"{file}: not JSON: {error}") from None
     if not isinstance(values, dict) or not {"family", "config", "spec", "run_id"} <= values.keys():
         raise UserError(f"{file}: expected family, config, spec and run_id")
-    return {**values, "config": {**BEFORE, **dict(values["config"])}}
+    return {**values, "config": dict(values["config"])}
 
 
 def known_run(run: Path) -> dict[str, Any] | None:

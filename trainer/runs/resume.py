@@ -20,7 +20,7 @@ import torch
 from trainer import checkpoint
 from trainer.checkpoint import Origin, State
 from trainer.command_line import documented
-from trainer.config import BEFORE, RunConfig, from_json, to_json
+from trainer.config import RunConfig, from_json, to_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import in_processes, printable
@@ -41,26 +41,54 @@ FREE_OPTIONS = frozenset(
 )  # fmt: skip
 
 
-def with_fit(config: RunConfig) -> Any:
-    """The options with ``fit``, where they leave it open, as the run in the folder has it. Raises ``UserError``."""
-    if config.fit != "auto":
+def settled(config: RunConfig) -> Any:
+    """The options with those that are left open ("auto") as the run in the folder has them, or as a new one does.
+    Raises ``UserError``."""
+    left = [name for name in config.AUTO if getattr(config, name) == "auto"]
+    if not left:
         return config
     known = known_run(config.out)
-    return dataclasses.replace(config, fit=known["config"]["fit"] if known else "crop")
+    own = {**config.BEFORE, **known["config"]} if known else config.AUTO
+    chosen: Any = {name: own[name] for name in left}
+    return dataclasses.replace(config, **chosen)
+
+
+def as_it_began(known: dict[str, Any], config: RunConfig) -> str:
+    """What a run goes on with that began before there was a choice, and that a new one does otherwise; or an empty
+    text."""
+    kept = [
+        f"--{name} {value} (a new run: {config.AUTO[name]})"
+        for name, value in config.BEFORE.items()
+        if name not in known["config"] and getattr(config, name) == value != config.AUTO.get(name, value)
+    ]
+    return ", ".join(kept)
+
+
+def as_numbered(images: ImageDataset, out: Path) -> ImageDataset:
+    """The images with their classes numbered as those of the run in the folder, where it has the same ones: the order
+    of class folders was another one once, 10 before 2."""
+    known = known_run(out)
+    before = tuple(known["spec"].get("classes", ())) if known else ()
+    if images.labels is None or before == images.classes or len(set(before)) < len(before):
+        return images
+    if sorted(before) != sorted(images.classes):
+        return images
+    numbers = np.array([before.index(name) for name in images.classes])
+    return dataclasses.replace(images, labels=numbers[images.labels], classes=before)
 
 
 def set_up(
     family_class: type[Family], config: Any, world: World, progress: Progress
 ) -> tuple[Family, ImageDataset, Nets]:
     """Make a family, open its data and build its networks, the same on every rank. Raises ``UserError``."""
-    family = family_class(with_fit(config))
+    family = family_class(settled(config))
     config = family.config
     name = family_class.__name__
     if world.sharded and not family.shardable:
         raise UserError(f"{name} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
     usual = ": drawn cats, the default of --data" if config.data == RunConfig.data else ""
     with progress.doing(f"opening {config.data}{usual}", at_once=True):
-        images = open_data(config, family.reading())
+        images = as_numbered(open_data(config, family.reading()), config.out)
     if family_class.needs_labels and not images.classes:
         raise UserError(f"{config.data}: holds no labels, {name} needs them (two class folders or more, say)")
     training = images.split(config.hold_out)[0]
@@ -88,6 +116,8 @@ def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, An
     if known is not None:
         saved = checkpoint.origin_of(path) if path is not None else Origin()
         check_same_run(known, saved, family, config, spec, data)
+        if kept := as_it_began(known, config):
+            print(f"{printable(config.out)}: goes on as it began, with {printable(kept)}")
     for complaint in complaints:
         print(f"warning: {printable(complaint)}", file=sys.stderr)
     if complaints and path is None:
@@ -107,7 +137,7 @@ def check_same_run(
     name = store.family_name(type(family))
     if known["family"] != name:
         raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
-    before = {**BEFORE, **(saved.config or known["config"])}
+    before = {**to_json(type(config)()), **config.BEFORE, **(saved.config or known["config"])}
     if (known_spec := from_json(DataSpec, known["spec"])) != spec:
         was, found = differing(known_spec, spec)
         old = before.get("data", config.data)

@@ -18,7 +18,7 @@ from viewer.displays.terminal_input import Parser
 from viewer.displays.tty import Tty
 from viewer.files.resizing import resize
 from viewer.keys import Action, Event
-from viewer.labels import PAPER, Frame, Image, labels_of, lines_of, paint_all
+from viewer.labels import Frame, Image, labels_of, lines_of, one_colour, paint_all
 from viewer.room import Room
 from viewer.text import Rows, Text, line_of, page_of, width_of
 
@@ -186,7 +186,7 @@ class Terminal(Display):
         halves = min(rows * 2, max(2, round(height * scale / aspect * 2)))
         left, top = (columns - across) // 2, (rows * 2 - halves) // 4
         self._place = left, top, across, halves / 2
-        canvas = np.full((rows * 2, columns, 3), PAPER, np.uint8)
+        canvas = one_colour(rows * 2, columns)
         canvas[top * 2 : top * 2 + halves, left : left + across] = resize(frame, halves, across)
         lines, place = lines_of(frame), (left, top, across, halves / 2)
         texts = [] if lines is None else place_lines(lines, place, (columns, rows))
@@ -205,7 +205,7 @@ class Terminal(Display):
         place = replace(place, left=(columns - place.columns) // 2, top=(rows - place.rows) // 2)
         less = zoom if zoom > 1 and self._protocol != "sixel" else 1.0  # the terminal enlarges it
         size = place.rows * cell_height / less, place.columns * cell_width / less
-        paper = np.full((max(round(size[0]), 1), max(round(size[1]), 1), 3), PAPER, np.uint8)
+        paper = one_colour(max(round(size[0]), 1), max(round(size[1]), 1))
         inner = min(max(round(high / less), 1), len(paper)), min(max(round(wide / less), 1), paper.shape[1])
         top, left = (len(paper) - inner[0]) // 2, (paper.shape[1] - inner[1]) // 2
         part = paper[top : top + inner[0], left : left + inner[1]]

@@ -23,7 +23,7 @@ from viewer.displays.display import Display, DisplayError, queue
 from viewer.displays.x11 import XKeys
 from viewer.files.resizing import resize
 from viewer.keys import CLOSED, Action, Event, decode_window_key
-from viewer.labels import PAPER, Frame, paint_all, painted
+from viewer.labels import Frame, one_colour, paint_all, painted
 from viewer.room import Room
 from viewer.text import Text
 
@@ -36,12 +36,17 @@ _LEAST_STRIP: Final = 320  # pixels of text of the usual size that a window is w
 _SETTLE_SECONDS: Final = 0.5  # that a window manager may take to give a window the size that was asked for
 _ATTACH_SECONDS: Final = 3.0  # a window manager needs a moment to put the window up
 
-_BUTTONS: Final = {
+_BUTTONS = {
     cv2.EVENT_LBUTTONDOWN: Action.CLICK,
     cv2.EVENT_LBUTTONUP: Action.RELEASE,
     cv2.EVENT_RBUTTONDOWN: Action.SECOND_CLICK,
     cv2.EVENT_RBUTTONUP: Action.SECOND_RELEASE,
 }
+if not sys.platform.startswith("linux"):  # the second of two fast clicks: there it comes in place of a press
+    _BUTTONS |= {cv2.EVENT_LBUTTONDBLCLK: Action.CLICK, cv2.EVENT_RBUTTONDBLCLK: Action.SECOND_CLICK}
+_OF_MOUSE: Final = {
+    *_BUTTONS.values(), Action.DRAG, Action.SECOND_DRAG, Action.WHEEL_UP, Action.WHEEL_DOWN,
+}  # fmt: skip
 
 
 class Window(Display):
@@ -64,7 +69,6 @@ class Window(Display):
         self._by_hand = False  # the user gave the window its size
         self._settled_at = 0.0
         self._events: deque[Event] = deque()
-        self._mouse = -1, -1  # where it was last
         self._closed = False
         self._attach_until = 0.0
         self.room = None if self._x is None else room_on(Size(*self._x.screen_size()), self._ratio)
@@ -116,10 +120,14 @@ class Window(Display):
             time.sleep(0 if self._closed else wait_ms / 1000)
             return
         if self._x is not None and not self._x.listening and time.monotonic() < self._attach_until:
-            self._x.listen(self._title, wheel=self._motion)
+            self._x.listen(self._title)
         code = cv2.waitKeyEx(wait_ms)
         if self._x is not None and self._x.listening:
-            self._events.extend(self._x.pressed(self._mouse))
+            for pressed in self._x.pressed():
+                if pressed.action in _OF_MOUSE:
+                    self._add(pressed.action, pressed.x + 0.5, pressed.y + 0.5)
+                else:
+                    self._events.append(pressed)
         elif event := decode_window_key(code, code != -1 and self._x is not None and self._x.capitals()):
             self._events.append(event)
         if self._is_open():
@@ -162,10 +170,6 @@ class Window(Display):
     def _on_mouse(self, kind: int, x: int, y: int, flags: int, data: object) -> None:
         if self._frame is None:
             return
-        height, width = self._frame.shape[:2]
-        x, y = self._on_frame(x, y)
-        inside = 0 <= x < width and 0 <= y < height
-        self._mouse = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
         if kind == cv2.EVENT_MOUSEMOVE:
             left, right = flags & cv2.EVENT_FLAG_LBUTTON, flags & cv2.EVENT_FLAG_RBUTTON
             action = Action.DRAG if left else Action.SECOND_DRAG if right else Action.MOVE
@@ -175,21 +179,26 @@ class Window(Display):
             action = _BUTTONS[kind]
         else:
             return
+        window = self._size_in_units().times(self._ratio)  # the image is stretched if it has another size by now
+        across, down = (x + 0.5) * window.width / self._window.width, (y + 0.5) * window.height / self._window.height
+        self._add(action, across, down)
+
+    def _add(self, action: Action, across: float, down: float) -> None:
+        """An event of the mouse at a place of the window, in pixels from its left and top edge."""
+        if self._frame is None:
+            return
+        height, width = self._frame.shape[:2]
+        left, top, zoom = self._placed(self._frame, self._size_in_units().times(self._ratio))
+        x, y = math.floor((across - left) / zoom), math.floor((down - top) / zoom)
+        inside = 0 <= x < width and 0 <= y < height
+        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
         begins = action in (Action.CLICK, Action.SECOND_CLICK, Action.MOVE)  # what has begun on the frame may leave it
         if (inside or not begins) and (self._motion or action is Action.CLICK):
-            event = Event(action, *self._mouse)
+            event = Event(action, x, y)
             if self._strokes and action is not Action.MOVE:  # every place of a line counts
                 self._events.append(event)
             else:
                 queue(self._events, event)
-
-    def _on_frame(self, x: int, y: int) -> tuple[int, int]:
-        """The pixel of the frame at one of the image that the window shows, stretched if it has another size by now."""
-        assert self._frame is not None
-        window = self._size_in_units().times(self._ratio)
-        left, top, zoom = self._placed(self._frame, window)
-        across, down = (x + 0.5) * window.width / self._window.width, (y + 0.5) * window.height / self._window.height
-        return math.floor((across - left) / zoom), math.floor((down - top) / zoom)
 
     def _placed(self, frame: NDArray[np.uint8], window: "Size") -> tuple[int, int, float]:
         """Left and top edge of a frame in a window of this size, in pixels, and how many times as large it is there."""
@@ -210,7 +219,7 @@ class Window(Display):
             image = resize(self._frame, height, width)
             paint_all(image, self._frame, zoom)
         if image.shape[:2] != (self._window.height, self._window.width):
-            whole = np.full((self._window.height, self._window.width, 3), PAPER, np.uint8)
+            whole = one_colour(self._window.height, self._window.width)
             image = image[max(-top, 0) :, max(-left, 0) :][: self._window.height, : self._window.width]
             top, left = max(top, 0), max(left, 0)
             part = whole[top : top + image.shape[0], left : left + image.shape[1]]

@@ -1,9 +1,11 @@
-"""The X server, asked for what OpenCV's window does not tell: whether there is a screen, and all keys with modifiers.
+"""The X server, asked for what OpenCV's window does not tell: whether there is a screen, all keys with modifiers, and
+what the buttons of the mouse do.
 
 OpenCV remembers one key only, so that of keys pressed while a frame is painted all but the last are lost, and its Qt
 build reports ``s`` for Shift+S. A second connection to the X server selects the key presses of the same window and
-has its own queue. It also takes the wheel from that build, which would enlarge what the window shows. libX11 is called
-by ctypes; where OpenCV's window works, it is installed.
+has its own queue. It also takes the buttons from that build: about one event in ten thousand never gets out of Qt's
+queue, so that clicks were lost and drags did not end, and the wheel would enlarge what the window shows. libX11 is
+called by ctypes; where OpenCV's window works, it is installed.
 """
 
 import ctypes
@@ -16,11 +18,14 @@ from viewer.displays.display import DisplayError
 from viewer.keys import Action, Event, decode_window_key
 from viewer.layouts import KEYS
 
-_KEY_PRESS, _BUTTON_PRESS, _MAP_NOTIFY, _MAPPING_NOTIFY = 2, 4, 19, 34  # kinds of events
-_KEY_PRESS_MASK, _BUTTON_PRESS_MASK, _STRUCTURE_NOTIFY_MASK = 1, 4, 1 << 17  # which events are sent
+_KEY_PRESS, _BUTTON_PRESS, _BUTTON_RELEASE, _MOTION, _MAP_NOTIFY, _MAPPING_NOTIFY = 2, 4, 5, 6, 19, 34  # of events
+_KEY_PRESS_MASK, _STRUCTURE_NOTIFY_MASK = 1, 1 << 17  # which events are sent
+_BUTTON_MASK: Final = 4 | 8 | 1 << 13  # press, release, and movements in between
 _ANY_MODIFIER: Final = 1 << 15
 _ASYNCHRONOUS: Final = 1
-_WHEEL: Final = {4: Action.WHEEL_UP, 5: Action.WHEEL_DOWN}  # by button
+_PRESSED: Final = {1: Action.CLICK, 3: Action.SECOND_CLICK, 4: Action.WHEEL_UP, 5: Action.WHEEL_DOWN}  # by button
+_RELEASED: Final = {1: Action.RELEASE, 3: Action.SECOND_RELEASE}
+_HELD: Final = {1 << 8: Action.DRAG, 1 << 10: Action.SECOND_DRAG}  # by the bit of the button in a movement's state
 _VIEWABLE: Final = 2
 _SHIFT_MASK, _LOCK_MASK, _CONTROL_MASK = 1, 2, 4
 _COMMAND_MASK: Final = 4 | 8 | 64  # Control, Alt, Super: shortcuts of the desktop, not ours
@@ -35,7 +40,7 @@ _DEPTH: Final = 3  # window managers put windows into frames of their own
 _WORDS: Final = 4096  # most 32-bit words read of a property
 
 
-class _KeyEvent(ctypes.Structure):
+class _InputEvent(ctypes.Structure):  # of a key or a button; a movement has other fields from ``keycode`` on
     _fields_ = (
         ("type", c_int), ("serial", c_ulong), ("send_event", c_int), ("display", c_void_p), ("window", c_ulong),
         ("root", c_ulong), ("subwindow", c_ulong), ("time", c_ulong), ("x", c_int), ("y", c_int),
@@ -51,7 +56,7 @@ class _MapEvent(ctypes.Structure):
 
 
 class _Event(ctypes.Union):
-    _fields_ = (("type", c_int), ("key", _KeyEvent), ("map", _MapEvent), ("pad", c_long * 24))
+    _fields_ = (("type", c_int), ("input", _InputEvent), ("map", _MapEvent), ("pad", c_long * 24))
 
 
 class _Attributes(ctypes.Structure):
@@ -100,8 +105,9 @@ class XKeys:
         _, _, width, height, *_ = attributes.geometry
         return width, height
 
-    def listen(self, title: str, wheel: bool = False) -> None:
-        """Select the key presses of this process's window of that title, if it is on the screen by now; and its wheel.
+    def listen(self, title: str) -> None:
+        """Select the key presses of this process's window of that title, if it is on the screen by now, and take its
+        buttons.
 
         Qt at times misses that its window was put up and then never paints it (seen in one start of ten on a
         busy machine), so that the message is repeated.
@@ -117,10 +123,10 @@ class XKeys:
                 if attributes.map_state != _VIEWABLE:
                     return
                 self._x.XSelectInput(self._display, window, _KEY_PRESS_MASK)
-                for button in _WHEEL if wheel else ():
+                for button in _PRESSED:
                     self._x.XGrabButton(
-                        self._display, button, _ANY_MODIFIER, window, 0, _BUTTON_PRESS_MASK, _ASYNCHRONOUS,
-                        _ASYNCHRONOUS, 0, 0,
+                        self._display, button, _ANY_MODIFIER, window, 0, _BUTTON_MASK, _ASYNCHRONOUS, _ASYNCHRONOUS,
+                        0, 0,
                     )  # fmt: skip
                 event = _Event(map=_MapEvent(type=_MAP_NOTIFY, event=window, window=window))
                 self._x.XSendEvent(self._display, window, 0, _STRUCTURE_NOTIFY_MASK, byref(event))
@@ -129,8 +135,9 @@ class XKeys:
                 self.listening = True
                 return
 
-    def pressed(self, mouse: tuple[int, int]) -> list[Event]:
-        """Keys pressed since the last call, of shortcuts only Ctrl+Z; and notches of the wheel, with the mouse."""
+    def pressed(self) -> list[Event]:
+        """Keys pressed since the last call, of shortcuts only Ctrl+Z; and what the buttons and the wheel of the mouse
+        did, at pixels of the window."""
         found: list[Event | None] = []
         event, symbol = _Event(), c_ulong()
         text = ctypes.create_string_buffer(16)
@@ -140,18 +147,18 @@ class XKeys:
                 self._x.XRefreshKeyboardMapping(byref(event))
                 self._groups_with_latin.clear()
             elif event.type == _KEY_PRESS:
-                commands = event.key.state & _COMMAND_MASK
+                commands = event.input.state & _COMMAND_MASK
                 self._x.XLookupString(byref(event), text, len(text), byref(symbol), None)
-                typed = self._latin(event.key, symbol.value)
+                typed = self._latin(event.input, symbol.value)
                 if not commands:
                     found.append(decode_window_key(typed))  # a capital by Shift and Caps Lock
                 elif commands == _CONTROL_MASK and typed in map(ord, "zZ"):
                     found.append(Event(Action.UNDO))
-            elif event.type == _BUTTON_PRESS and event.key.keycode in _WHEEL:  # of buttons, it is their number
-                found.append(Event(_WHEEL[event.key.keycode], *mouse))
+            elif event.type in (_BUTTON_PRESS, _BUTTON_RELEASE, _MOTION):
+                found.append(_of_mouse(event.input))
         return [one for one in found if one is not None]
 
-    def _latin(self, key: _KeyEvent, symbol: int) -> int:
+    def _latin(self, key: _InputEvent, symbol: int) -> int:
         """The symbol of a key on a Latin keyboard, where the group that is on has no Latin letters.
 
         It is that of another group of the same key, as in ``us,ru``, or that of a usual keyboard's key at this place.
@@ -239,6 +246,15 @@ class XKeys:
         value = ctypes.string_at(data.value, count.value * size)
         self._x.XFree(data)
         return value
+
+
+def _of_mouse(event: _InputEvent) -> Event | None:
+    """What a button did, or a movement while one is held."""
+    if event.type == _MOTION:
+        action = next((held for bit, held in _HELD.items() if event.state & bit), None)
+    else:  # of buttons, the "keycode" is their number
+        action = (_PRESSED if event.type == _BUTTON_PRESS else _RELEASED).get(event.keycode)
+    return None if action is None else Event(action, event.x, event.y)
 
 
 def _load() -> Any:

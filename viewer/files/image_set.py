@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.headers import Unreadable
 from trainer.contract.images import Fit
+from trainer.contract.levels import Levels
 from trainer.contract.text import printable
 from trainer.data.sources import find_source, help_of_data
 from trainer.data.sources.base import ImageSource, OpenOptions
@@ -61,7 +62,7 @@ def open_set(path: Path, bgr: bool = False) -> LabelledSet:
             raise ImageError(f"{path}: {misfit_of(path, A_SET) or f'{why}, expected {help_of_data()}'}")
         source = found.open(OpenOptions(any_size=True, bgr=bgr))
         if source.files:
-            return set_of_files(path, source.files, source.sidecar.names, source.labels, source.classes)
+            return set_of_files(path, source.files, source.sidecar.names, source.labels, source.classes, source.levels)
         fetch, count, labels = source.fetch, source.shape[0], source.labels
         if fetch is None:
             fetch, count, labels = _read_all(source, path)
@@ -114,11 +115,12 @@ def set_of_files(
     names: Sequence[str] = (),
     labels: Labels | None = None,
     classes: tuple[str, ...] = (),
+    values: Levels | None = None,
 ) -> LabelledSet:
-    """Image files in or below a folder."""
+    """Image files in or below a folder. ``values``: what their numbers mean, where that is known."""
     names = tuple(names) or tuple(file.relative_to(folder).as_posix() for file in files)
 
     def fetch(index: int) -> Image:
-        return read_photo(files[index]).on_white()
+        return read_photo(files[index], values).on_white()
 
     return LabelledSet(folder, len(files), fetch, labels, _shown(classes), names=names, files=tuple(files))

@@ -1,10 +1,7 @@
-"""Find image files by names, folders and patterns, and read them with their alpha and colour profile."""
+"""Read image files with their alpha and colour profile."""
 
 import contextlib
-import glob
-import re
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -16,8 +13,8 @@ from PIL import Image as Pillow
 
 from trainer.contract import images
 from trainer.contract.errors import ImageError
-from trainer.contract.files import any_case
-from trainer.contract.headers import FORMATS, MOST_PIXELS, SUFFIXES, Header, Unreadable, read_header
+from trainer.contract.headers import FORMATS, MOST_PIXELS, Header, Unreadable, read_header
+from trainer.contract.levels import NEARLY_BLACK, STORED, Levels, may_be_mask
 from viewer.files.misfits import misfit_of
 from viewer.files.png import Image, naming
 
@@ -43,31 +40,6 @@ class Photo:
         return images.on_white(np.dstack([self.image, self.alpha]))
 
 
-def find_photos(words: Sequence[str]) -> list[Path]:
-    """The files that words name: files, images in and below folders, and those that match patterns. Each is there once,
-    in the order of the words, and within a word by name, 2 before 10. Raises ``ImageError`` for a folder or pattern
-    without files."""
-    found: dict[Path, None] = {}
-    for word in words:
-        path = Path(word)
-        if path.is_dir():
-            files = [one for one in images.files_in(path) if one.suffix.lower() in SUFFIXES and one.is_file()]
-            if not files:
-                raise ImageError(f"{word}: found no images in this folder ({' '.join(SUFFIXES)})")
-        elif not path.exists() and glob.has_magic(word):
-            files = [one for one in map(Path, glob.glob(any_case(word), recursive=True)) if not one.is_dir()]  # noqa: PTH207
-            if not files:
-                raise ImageError(f"{word}: no file matches this pattern")
-        else:
-            files = [path]
-        found |= dict.fromkeys(sorted(files, key=_natural))
-    return list(found)
-
-
-def _natural(path: Path) -> tuple[object, ...]:
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,18})", str(path)))
-
-
 def is_film(path: Path) -> bool:
     """Whether a file is a film, by its name."""
     return path.suffix.lower() in FILM_SUFFIXES
@@ -89,15 +61,23 @@ def photo_size(path: Path) -> tuple[int, int]:
     return (width, height) if orientation > 4 else (height, width)
 
 
-def read_photo(path: Path) -> Photo:
-    """A whole image. Raises ``ImageError``."""
+def read_photo(path: Path, values: Levels | None = None) -> Photo:
+    """A whole image. ``values``: what its numbers mean, where that is known of the set that it is of. Raises
+    ``ImageError``."""
     with naming(path):
         data, header = _read(path)
-        layers = images.decode_layers(data, header)
-    deep = f"{'more than 8' if header.format in ('AVIF', 'HEIF') else 16} bits a channel became 8"
-    notes = (deep,) if header.deep else ("CMYK became RGB",) if header.cmyk else ()
+        told = header.deep or may_be_mask(header)
+        values = (images.found_levels([data], alone=True) if told else STORED) if values is None else values
+        layers = images.decode_layers(data, values.on(header))
+    stored = "more than 8" if header.format in ("AVIF", "HEIF") else "16"
+    deep = f"{stored} bits a channel became 8{', as a file of 12 or 10 bits' * (values.bits < 16)}"
+    notes = [deep] if header.deep else ["CMYK became RGB"] if header.cmyk else []
+    if values.ids:
+        notes.append("numbers of classes became colours")
+    elif values.bits == 16 and told and layers.image.max() < NEARLY_BLACK:
+        notes.append(f"dark as black: its brightest value is {layers.image.max()} of 255")
     profile = b"" if header.cmyk else _profile(data)
-    return Photo(layers.image, layers.alpha, layers.grey, notes, profile)
+    return Photo(layers.image, layers.alpha, layers.grey, tuple(notes), profile)
 
 
 def _read(path: Path) -> tuple[bytes, Header]:

@@ -48,7 +48,7 @@ def way_out(path: Path, found: Found) -> str:
         case "weights" | "folder" if (run := next(filter(is_run, path.parents[:_LEVELS]), None)) is not None:
             return f"export its run: python -m export {_quoted(run)} -o {_named(run)}"
         case "weights":
-            return f"python -m export {file} --family FAMILY -o {_named(path)} makes one, if it is of a family here"
+            return f"python -m export {file} -o {_named(path)} makes one of weights that it knows"
         case "images" | "model":
             return opens
         case "set" | "folder":

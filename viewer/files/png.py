@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.contract import images
 from trainer.contract.errors import ImageError
 from trainer.contract.files import replace_bytes
 from trainer.contract.headers import Unreadable
@@ -54,7 +53,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         if what := misfit_of(path, "a PNG that the viewer saved"):
             raise ImageError(f"{path}: {what}")  # before all of it is read
     with naming(path):
-        recipe = find_recipe(images.read_bytes(path))
+        recipe = find_recipe(read_bytes(path))
     if recipe is None:
         raise ImageError(f"{path}: does not say what it was made from, expected an image that the viewer saved")
     return recipe
@@ -95,6 +94,8 @@ def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, byt
 
 def read_bytes(path: Path) -> bytes:
     """All of a regular file; a pipe is not waited for. Raises ``ImageError``."""
+    from trainer.contract import images  # where files are read at all
+
     with naming(path):
         return images.read_bytes(path)
 

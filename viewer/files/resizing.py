@@ -3,12 +3,13 @@
 import cv2
 import numpy as np
 
-from trainer.contract.images import centre
 from viewer.files.png import Image
 
 
 def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
     """The middle of an image, cut to the proportions and scaled to the size wanted; ``nearest``: no new colours."""
+    from trainer.contract.images import centre  # which reads files of all kinds; most sessions need none
+
     return np.ascontiguousarray(centre(image, height, width, resize_nearest if nearest else resize))
 
 

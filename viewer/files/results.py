@@ -24,17 +24,18 @@ _MOST_NAMES: Final = 10_000
 
 
 def encode(result: Image, photo: Photo, suffix: str, recipe: Mapping[str, Any]) -> bytes:
-    """A result u8 [h, w, 3] BGR as the bytes of a file: grey where its photo was, with the photo's alpha, enlarged.
+    """A result u8 [h, w, 3] BGR as the bytes of a file: grey where its photo was, with the photo's alpha, enlarged;
+    or a result [h, w, 4] with an alpha of its own.
 
     PNG files carry the recipe and the photo's colour profile too. Raises ``ImageError``.
     """
     pixels: Any = result
-    if photo.alpha is not None:
-        if suffix in _WITHOUT_ALPHA:
-            raise ImageError(f"its transparency has no place in {suffix}, expected .png, .webp or .tiff")
+    if (photo.alpha is not None or result.shape[2] == 4) and suffix in _WITHOUT_ALPHA:
+        raise ImageError(f"its transparency has no place in {suffix}, expected .png, .webp or .tiff")
+    if photo.alpha is not None and result.shape[2] == 3:
         alpha = bicubic(photo.alpha, *result.shape[:2])
         pixels = np.concatenate([result, alpha[..., None]], axis=2)
-    elif photo.grey:
+    elif photo.grey and result.shape[2] == 3:
         pixels = np.ascontiguousarray(result[..., 0])
     if suffix == ".png":
         # The profile of a grey image is for grey, and so on: it stays what it was.
@@ -64,7 +65,8 @@ def free_name(folder: Path, stem: str, suffix: str) -> Path:
     raise ImageError(f"{folder}: holds {_MOST_NAMES} files named {stem}{suffix} already")
 
 
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet; what is there under its name is always whole. Raises ``ImageError``."""
+def write_new(path: Path, data: bytes, *, replace: bool = False) -> None:
+    """Write a file that is not there yet, or ``replace`` it; what is there under its name is always whole. Raises
+    ``ImageError``."""
     with naming(path):
-        files.replace_bytes(path, data, force=False)
+        files.replace_bytes(path, data, force=replace)

@@ -1,6 +1,11 @@
 """Rectangles of a frame, in frame pixels."""
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,10 @@ class Area:
         """Its rows and columns of an array."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
-    def times(self, factor: int) -> "Area":
-        """The same on an image so many times larger."""
-        return Area(self.left * factor, self.top * factor, self.width * factor, self.height * factor)
+    def times(self, factor: "int | Fraction") -> "Area":
+        """The same on an image so many times larger; what touches here touches there."""
+        left, top, right, bottom = (math.ceil(edge * factor) for edge in (self.left, self.top, self.right, self.bottom))
+        return Area(left, top, right - left, bottom - top)
 
     def holds(self, x: int, y: int) -> bool:
         """Whether a pixel lies in it."""

@@ -105,6 +105,15 @@ def short(value: float) -> str:
     return f"{value:.4g}" if size >= 0.001 or not size else f"{value:.2g}"
 
 
+def short_labels(values: Sequence[float]) -> list[str]:
+    """Numbers as ``short`` writes them; with as many digits as it takes to tell them apart, where it does not."""
+    labels = [short(value) for value in values]
+    digits = 3
+    while len(set(labels)) < len(set(values)) and digits < 13:
+        labels, digits = [f"{value:.{digits}g}" for value in values], digits + 1
+    return labels
+
+
 def fraction_of(values: Numbers, bounds: Bounds, logarithmic: bool = False) -> NDArray[np.float64]:
     """How far up a scale values are, 0..1 within it; NaN where they have no place on it."""
     found, (low, high) = np.asarray(values, np.float64), bounds

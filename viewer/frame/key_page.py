@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from viewer.labels import Frame, frame_of, painted, text_width, write
+from viewer.labels import Frame, frame_of, one_colour, painted, text_width, write
 from viewer.render import PAPER, TONES
 from viewer.text import Rows, wrapped
 
@@ -40,10 +40,10 @@ def over(frame: Frame, rows: Rows, scale: float = 1.0) -> Frame:
     used = left + between + max(measure(does) for _, does in lines) + 2 * margin
     high = len(lines) * line + line * 3 // 2 + 2 * margin
     height = max(frame.shape[0], high)
-    page = np.full((height, width, 3), PAPER, np.uint8)
+    page = one_colour(height, width)
     down, across = (height - frame.shape[0]) // 2, (width - frame.shape[1]) // 2
     page[down : down + frame.shape[0], across : across + frame.shape[1]] = painted(frame)
-    page = np.asarray(cv2.addWeighted(page, _SHADE, np.full_like(page, PAPER), 1 - _SHADE, 0), np.uint8)
+    page = np.asarray(cv2.addWeighted(page, _SHADE, one_colour(height, width), 1 - _SHADE, 0), np.uint8)
     top, start = (height - high) // 2, (width - used) // 2
     page[top : top + high, start : start + used] = PAPER
     cv2.rectangle(page, (start, top), (start + used - 1, top + high - 1), TONES["hint"], max(round(scale), 1))

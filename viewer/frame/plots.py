@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trainer.contract.images import resize
 from viewer.files.resizing import resize_nearest
 from viewer.frame.area import Area, fitting_size
-from viewer.labels import TEXT, Colour, Frame, Image, fitted, frame_of, text_width, write
+from viewer.labels import TEXT, Colour, Frame, Image, fitted, frame_of, one_colour, text_width, write
 from viewer.render import CURSOR, INK, PAPER, TONES, outline
 
 Pixels = NDArray[np.float64]  # [n, 2] across and down, from the frame's corner
@@ -49,7 +49,7 @@ def two_digits(value: float) -> str:
 
 def blank(height: int, width: int) -> Frame:
     """A frame with nothing on it."""
-    return frame_of(np.full((height, width, 3), PAPER, np.uint8))
+    return frame_of(one_colour(height, width))
 
 
 def put(frame: Image, area: Area, image: Image) -> None:

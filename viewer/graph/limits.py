@@ -23,6 +23,8 @@ GIB: Final = 2**30
 _MOST_MEMORY: Final = 8 * GIB  # default limit of a model; at most half of the machine's
 _OPENING_SECONDS: Final = 3.0
 _OPENING_RATE: Final = 100e6  # bytes of a file a second, on top
+_OPENING_NODES: Final = 400  # a second, on top: what depends on weights alone is worked out then, such as masks
+_MOST_FOR_NODES: Final = 27.0  # seconds: nobody waits longer for a file that takes its time
 _RUN_SECONDS: Final = 4.0  # of a model without a kind
 _ENDING_SECONDS: Final = 0.3  # that a run which is called off may take to notice
 _TICK_SECONDS: Final = 0.05
@@ -46,9 +48,10 @@ def allowed_memory() -> int:
     return _Allowed.memory or min(_MOST_MEMORY, machine // 2)
 
 
-def opening_seconds(size: int) -> float:
-    """Seconds that opening a file of so many bytes may take."""
-    return _Allowed.seconds or _OPENING_SECONDS + size / _OPENING_RATE
+def opening_seconds(size: int, nodes: int) -> float:
+    """Seconds that opening a file of so many bytes, and nodes of its graph, may take."""
+    usual = _OPENING_SECONDS + size / _OPENING_RATE + min(nodes / _OPENING_NODES, _MOST_FOR_NODES)
+    return _Allowed.seconds or usual
 
 
 def run_seconds(kind: str) -> float:

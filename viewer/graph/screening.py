@@ -19,10 +19,10 @@ from trainer.contract.text import printable
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # how a field is written
 _LONGEST_VARINT: Final = 10  # bytes of a number of 64 bits
-_MOST_FIELDS: Final = 1_000_000  # that are read of a file; a large network has some ten thousand
+MOST_FIELDS: Final = 1_000_000  # that are read of a file; a large network has some ten thousand
 _MOST_NODES: Final = 500_000  # once functions are written out
-_DEEPEST: Final = 24  # branches and loops within each other
-_MOST_AXES: Final = 64
+DEEPEST: Final = 24  # branches and loops within each other
+MOST_AXES: Final = 64
 _LARGEST_SPARSE: Final = 2**26  # numbers that a sparse tensor stands for
 _VALUES_A_BYTE: Final = 8  # at most: no type of number is smaller than a bit
 _DOMAINS: Final = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc")
@@ -116,20 +116,33 @@ class ScreeningError(ValueError):
     """A file that is not to be opened; the message says what was found and what was expected."""
 
 
-def screen(data: bytes) -> None:
-    """Look over the bytes of an ONNX file. Raises ``ScreeningError``."""
+class ElsewhereError(ScreeningError):
+    """Weights in another file."""
+
+    def __init__(self, name: str, place: str) -> None:
+        self.place = place
+        where = place and f" {shown(place)}"
+        super().__init__(f"weights {shown(name)} are in another file{where}, expected all in one")
+
+
+def screen(data: bytes) -> int:
+    """Look over the bytes of an ONNX file, and count its nodes. Raises ``ScreeningError``."""
     try:
-        _Screening(data, _MOST_FIELDS).model()
+        return _Screening(data, MOST_FIELDS).model()
     except WireError as error:
-        found = recognise_bytes(data)
-        if found is None or found.kind != "model":
-            raise ScreeningError(f"not an ONNX model, or not a whole one: {error}") from None
-        what = f"an ONNX model that is cut short or damaged: {error}"
-        raise ScreeningError(f"{what}; copy or download it again") from None
+        raise damaged(data, error) from None
+
+
+def damaged(data: bytes, error: WireError) -> ScreeningError:
+    """What to say of bytes that cannot be walked through."""
+    found = recognise_bytes(data)
+    if found is None or found.kind != "model":
+        return ScreeningError(f"not an ONNX model, or not a whole one: {error}; copy or download it again")
+    return ScreeningError(f"an ONNX model that is cut short or damaged: {error}; copy or download it again")
 
 
 class _Screening(Reader):
-    def model(self) -> None:
+    def model(self) -> int:
         graphs, calls, functions = 0, _Calls(), {}
         for number, span in self._messages((0, len(self.data))):
             if number == _GRAPH:
@@ -149,6 +162,7 @@ class _Screening(Reader):
             cut = "; it may be cut short: copy or download it again" if graphs == 0 else ""
             raise ScreeningError(f"not an ONNX model: found {graphs} graphs, expected one{cut}")
         self._check_calls(calls, functions)
+        return sum(each.total() for each in (calls, *functions.values()))
 
     def _messages(self, span: Span) -> Iterator[tuple[int, Span]]:
         """The messages and texts among the fields of a message, by the numbers of the fields."""
@@ -157,8 +171,8 @@ class _Screening(Reader):
                 yield number, (start, end)
 
     def _graph(self, span: Span, calls: _Calls, depth: int) -> None:
-        if depth > _DEEPEST:
-            raise ScreeningError(f"branches nested more than {_DEEPEST} deep")
+        if depth > DEEPEST:
+            raise ScreeningError(f"branches nested more than {DEEPEST} deep, expected fewer")
         for number, part in self._messages(span):
             if number == _GRAPH_NODES:
                 calls[self._called(part, _CALLED, _ATTRIBUTES, calls, depth)] += 1
@@ -202,7 +216,7 @@ class _Screening(Reader):
                 dims += [value] if kind == VARINT else self.varints(start, end)
             elif kind == BYTES and number in (_SPARSE_VALUES, _SPARSE_PLACES):
                 self._tensor((start, end))
-        if math.prod(dims[:_MOST_AXES]) > _LARGEST_SPARSE or len(dims) > _MOST_AXES:
+        if math.prod(dims[:MOST_AXES]) > _LARGEST_SPARSE or len(dims) > MOST_AXES:
             raise ScreeningError(f"sparse weights of {_shape(dims)} numbers, expected at most {_LARGEST_SPARSE}")
 
     def _tensor(self, span: Span) -> None:
@@ -223,13 +237,10 @@ class _Screening(Reader):
             elif number in _VALUES:
                 size += {VARINT: 1, FIXED32: 4, FIXED64: 8}.get(kind, end - start)
         if elsewhere:
-            where = place and f" {_shown(place)}"
-            raise ScreeningError(
-                f"weights {_shown(name)} are in another file{where}, expected all in one: others are never opened"
-            )
-        count = math.prod(dims[:_MOST_AXES])
-        if len(dims) > _MOST_AXES or count > max(size * _VALUES_A_BYTE, texts):
-            raise ScreeningError(f"weights {_shown(name)} of {_shape(dims)} numbers, found {size} bytes of them")
+            raise ElsewhereError(name, place)
+        count = math.prod(dims[:MOST_AXES])
+        if len(dims) > MOST_AXES or count > max(size * _VALUES_A_BYTE, texts):
+            raise ScreeningError(f"weights {shown(name)} of {_shape(dims)} numbers, found {size} bytes of them")
 
     def _place(self, start: int, end: int) -> str:
         """The file that an entry of a tensor's ``external_data`` names; empty where it tells something else."""
@@ -246,7 +257,8 @@ class _Screening(Reader):
                 domain, operator, _ = called
                 if called not in functions and (domain not in _DOMAINS or operator in _STRANGERS):
                     raise ScreeningError(
-                        f"operator {_words(called)} is unknown, expected those of ONNX and onnxruntime"
+                        f"operator {_words(called)} is unknown, expected those of ONNX and onnxruntime: it belongs to "
+                        "the program that wrote the file; export the model without it"
                     )
         sizes: dict[Called, int] = {}
 
@@ -257,13 +269,13 @@ class _Screening(Reader):
                 if called not in functions:
                     total += count
                     continue
-                if called in path or len(path) > _DEEPEST * 4:
-                    raise ScreeningError(f"function {_words(called)} calls itself, or others too deep")
+                if called in path or len(path) > DEEPEST * 4:
+                    raise ScreeningError(f"function {_words(called)} calls itself, or others too deep, expected an end")
                 if called not in sizes:
                     sizes[called] = written_out(functions[called], (*path, called))
                 total += count * sizes[called]
             if total > _MOST_NODES:
-                raise ScreeningError(f"more than {_MOST_NODES} nodes once its functions are written out")
+                raise ScreeningError(f"more than {_MOST_NODES} nodes once functions are written out, expected fewer")
             return total
 
         written_out(calls, ())
@@ -276,9 +288,10 @@ def _shape(dims: list[int]) -> str:
     return "x".join(shown) + ("x…" if len(dims) > 8 else "")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """A text of a file, short and in quotes."""
     return repr(printable(text, 60))
 
 
 def _words(called: Called) -> str:
-    return _shown(".".join(part for part in called if part))
+    return shown(".".join(part for part in called if part))

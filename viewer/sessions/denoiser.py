@@ -28,7 +28,7 @@ class Denoiser:
         self.height, self.width = model.image_size
         self.channels = card.channels
         self.shape = self.channels, self.height, self.width  # of an image in the network's order
-        self.names = (*model.classes, NO_CLASS) if model.classes else ()  # of the labels, if it draws classes
+        self.names = (*model.classes, *[NO_CLASS] * model.free_label)  # of the labels, if it draws classes
         taken = next(port.shape for port in card.inputs if port.name == "noisy")
         self._taken = (taken[1] if len(taken) == 4 else 0) or self.channels
         if len(taken) != 4 or self.channels not in (1, 3) or self._taken not in (self.channels, 3):
@@ -37,6 +37,11 @@ class Denoiser:
             )
         if guidance and not model.classes:
             raise ModelError(f"--guidance is {guidance:g}, expected none: {model.path} draws no classes")
+        if guidance and not model.free_label:
+            raise ModelError(
+                f"--guidance is {guidance:g}, expected none: {model.path} has no label for images of any class; if the "
+                f"last of its {len(model.classes)} stands for them, say --classes {len(model.classes) - 1}"
+            )
 
     def predict(self, x: Floats, t: int, labels: Sequence[int] = ()) -> Floats:
         """What the network says of images [n, c, h, w] at step t. ``labels``: one an image, if it knows classes."""

@@ -53,7 +53,7 @@ def open_layer(low: Model, path: Path | None, *, threads: int = 1) -> Layer:
         return Layer()
     detail = open_model(path, threads=threads, wanted="detail")
     if detail.inferred:
-        raise ModelError(f"{path}: has no card, expected a detail network that the export wrote")
+        raise detail.error(f"has no card, expected that of a detail network: {detail.export_command} --kind detail")
     for what, found, expected in (
         ("latents of {} numbers", detail.latent.size, low.latent.size),
         ("a {} prior", detail.latent.prior, low.latent.prior),

@@ -1,10 +1,10 @@
 """Results written without a screen: with progress, each file whole or not at all."""
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from tqdm import tqdm
 
@@ -16,50 +16,30 @@ from viewer.files.results import SUFFIXES
 from viewer.worker import Worker
 
 _LOOK_SECONDS: Final = 0.02  # between looks at the worker
+_BAR_SECONDS: Final = 1.0  # between two looks of a bar while nothing is finished
 
 Made = TypeVar("Made")
-
-
-class Tally:
-    """Counts what is written of so many inputs. One of many that fails is skipped; the only one is an error."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.written = 0
-
-    @contextmanager
-    def trying(self, images: int = 1) -> Iterator[None]:
-        """Count these images where no ``ImageError`` is raised."""
-        try:
-            yield
-            self.written += images
-        except ImageError as error:
-            if self.count == 1:
-                raise
-            tqdm.write(f"skipped {printable(str(error), 1000)}", file=sys.stderr)
-
-    def say(self, target: Path) -> None:
-        """The last line. Raises ``ImageError`` where nothing was written."""
-        if not self.written:
-            raise ImageError(f"none of {self.count} files could be used; nothing was written")
-        left = f", {self.count - self.written} skipped" if self.written < self.count else ""
-        print(f"{printable(str(target))}: {self.written} written{left}")
 
 
 def readable(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     """Height and width of the images that can be read; a line on each other one. Raises ``ImageError`` for none."""
     sizes: dict[Path, tuple[int, int]] = {}
-    tally = Tally(len(paths))
     for path in paths:
-        with tally.trying():
+        try:
             sizes[path] = photo_size(path)
+        except ImageError as error:
+            if len(paths) == 1:
+                raise
+            tqdm.write(f"skipped {printable(str(error), 1000)}", file=sys.stderr)
     if not sizes:
         raise ImageError(f"none of {len(paths)} files is an image that can be used")
     return sizes
 
 
-def beside(results: Iterator[Made]) -> Iterator[Made]:
-    """The same results, made in another thread: so that Ctrl-C is heard at once, whatever native code does."""
+def beside(results: Iterator[Made], bar: "tqdm[Any] | None" = None) -> Iterator[Made]:
+    """The same results, made in another thread: so that Ctrl-C is heard at once, whatever native code does. A ``bar``
+    goes on to count the time meanwhile."""
+    shown = time.monotonic()
     worker: Worker[None, Made] = Worker(lambda _: results)
     try:
         worker.ask(None)
@@ -67,6 +47,9 @@ def beside(results: Iterator[Made]) -> Iterator[Made]:
             worker.wait(_LOOK_SECONDS)
             for answer in worker.take():
                 yield answer.get()
+            if bar is not None and time.monotonic() - shown > _BAR_SECONDS:
+                shown = time.monotonic()
+                bar.refresh()
     finally:
         worker.close()
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from viewer.model import Images, Model
 from viewer.sessions.detail_layer import Details, Layer
 from viewer.sessions.replay import signed
 from viewer.sessions.session import Made, Request, Session, State
+
+if TYPE_CHECKING:
+    from viewer.graph.ports import Settings
 
 _PART_SECONDS: Final = 0.06  # that one part of a page may take: how soon a new request is heard
 _FIRST_PART: Final = 4  # images, before the speed of a model is known
@@ -41,16 +44,18 @@ class Decoder:
         self.layer = layer
         self._seconds = 0.0  # that an image takes
 
-    def parts(self, wanted: Latents, labels: Labels | None = None, group: int = 1) -> Iterator[Part]:
-        """The images of latents [n, d], a multiple of ``group`` at a time. ``labels``: of models with classes. Raises
-        ``ModelError``."""
+    def parts(
+        self, wanted: Latents, labels: Labels | None = None, group: int = 1, settings: "Settings | None" = None
+    ) -> Iterator[Part]:
+        """The images of latents [n, d], a multiple of ``group`` at a time. ``labels``: of models with classes.
+        ``settings``: of other inputs. Raises ``ModelError``."""
         first = 0
         while first < len(wanted):
             size = _FIRST_PART if self._seconds == 0 else max(int(_PART_SECONDS / self._seconds), 1)
             size = -(-size // group) * group
             started = time.perf_counter()
             part = slice(first, first + size)
-            images = self.model.generate(wanted[part], None if labels is None else labels[part])
+            images = self.model.generate(wanted[part], None if labels is None else labels[part], settings)
             details = None if self.layer is None else self.layer.of(wanted[part], images)
             self._seconds = max((time.perf_counter() - started) / len(images), 1e-6)
             yield Part(first, images, details)
@@ -67,10 +72,12 @@ class ModelSession(Session[State, Request, Made]):
         self._decoder = Decoder(model, layer)
         super().__init__(model.name, state, folder)
 
-    def _decode(self, wanted: Latents, labels: Labels | None = None, group: int = 1) -> Iterator[Part]:
+    def _decode(
+        self, wanted: Latents, labels: Labels | None = None, group: int = 1, settings: "Settings | None" = None
+    ) -> Iterator[Part]:
         """The images of latents [n, d], a multiple of ``group`` at a time, in parts small enough that a new request is
-        never kept waiting long. ``labels``: of models with classes."""
-        return self._decoder.parts(wanted, labels, group)
+        never kept waiting long. ``labels``: of models with classes. ``settings``: of other inputs."""
+        return self._decoder.parts(wanted, labels, group, settings)
 
     def _send(self, job: Callable[[], tuple[render.Image, Mapping[str, Any]]]) -> None:
         """Have an image made, with its recipe, and saved; the model and its hash are added to the recipe."""

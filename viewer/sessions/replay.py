@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from trainer.contract.errors import ImageError
+from trainer.contract.hub.names import origin_of
 from viewer.files.png import read_recipe
 from viewer.latents import Latents
 from viewer.model import Model
@@ -17,7 +18,11 @@ LARGEST_SIDE: Final = 64  # images in a row or column
 
 def signed(model: Model, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
     """A recipe with the model that it is for."""
-    return {"model": model.name, "file": model.path.name, **recipe, "sha256": model.sha256}
+    told = model.read_as.kept
+    hub = origin_of(model.path)
+    named = {"file": model.path.name} | ({} if hub is None else {"hub": str(hub)})
+    signature = {"model": model.name, **named, **recipe, "sha256": model.sha256}
+    return signature | ({"reading": told} if told else {})
 
 
 def signed_by_all(models: Sequence[Model], recipe: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from viewer.model import Images, Model
 from viewer.room import Room, Tiling
 from viewer.sessions.classes import Classes, class_words
 from viewer.sessions.detail_layer import Layer, other_low
+from viewer.sessions.knob import knob_recipe, knob_words, settings_of
 from viewer.sessions.model_session import Labels, ModelSession, Part
 from viewer.sessions.replay import exact_numbers
 from viewer.sessions.session import Request, check_saved_size
@@ -64,7 +65,8 @@ class SheetSession(ModelSession[State, Request, Part]):
 
     def _situation(self) -> Mapping[str, object]:
         gain = self.state.gain
-        return {"classes": self.state.classes.count, gain.name if gain else "": gain is not None}
+        scalar = self.state.knob is not None and gain is None
+        return {"classes": self.state.classes.count, "scalar": scalar, gain.name if gain else "": gain is not None}
 
     def _save(self, whole: bool) -> None:
         state, sheet = self.state, self.state.sheet
@@ -75,6 +77,7 @@ class SheetSession(ModelSession[State, Request, Part]):
         recipe: dict[str, Any] = {"seed": state.seed, "rows": sheet.rows, "cols": sheet.columns, **self._recipe()}
         if self.layer is not None:
             recipe |= {"gain": gain, "detail": self.layer.recipe}
+        recipe |= knob_recipe(state.knob)
         recipe |= {} if whole else {"image": state.cursor}
         if wanted.size <= _LARGEST_RECIPE:
             recipe["latents" if whole else "latent"] = exact_numbers(wanted) if whole else exact_numbers(wanted)[0]
@@ -91,7 +94,7 @@ class SheetSession(ModelSession[State, Request, Part]):
             check_saved_size(native.width, native.height)
             made = images
             if made is None:
-                made = self.model.generate(wanted, labels)
+                made = self.model.generate(wanted, labels, settings_of(state.knob))
                 made = made if self.layer is None else render.with_detail(made, self.layer.of(wanted, made), gain)
             return render.place(render.blank(native), native, 0, made), recipe
 
@@ -107,9 +110,9 @@ class SheetSession(ModelSession[State, Request, Part]):
         return part.images if part.details is None else render.with_detail(part.images, part.details, self._gain)
 
     def _layer_words(self) -> tuple[str, ...]:
-        """How much is added to the images, in words."""
+        """How much is added to the images, and the scalar that the model is given, in words."""
         gain = self.state.gain
-        return (f"{gain.name} {gain.value:.3g}",) if gain else ()
+        return (*((f"{gain.name} {gain.value:.3g}",) if gain else ()), *knob_words(self.state.knob))
 
     def _labels_of(self, classes: Classes, sheet: Sheet | None = None) -> Labels | None:
         """Of the images of a sheet, or that of the state; ``None`` where the model has no classes."""

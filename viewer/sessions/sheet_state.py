@@ -51,6 +51,7 @@ class SheetState(ABC):
     cursor: int = 0  # the selected image, counted row by row
     classes: Classes = NO_CLASSES
     gain: Gain | None = None  # of what is added to the images; None: nothing is
+    knob: Gain | None = None  # what a scalar input of the model is given; None: it has none
 
     def after(self, event: Event) -> Self:
         """The state after an event."""
@@ -58,6 +59,8 @@ class SheetState(ABC):
             return replace(self, classes=classes)
         if self.gain is not None and (gain := self.gain.after(event)) is not None:
             return replace(self, gain=gain)
+        if self.gain is None and self.knob is not None and (knob := self.knob.after(event)) is not None:
+            return replace(self, knob=knob)
         return self._after(event)
 
     def _switched(self, **mode: Any) -> Self:

@@ -1,28 +1,35 @@
-"""A translator at work on images of any size: what goes in is made and fitted to the network, the result cut free."""
+"""A translator at work on images of any size: what goes in is made of them, and goes in at once or tile by tile."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from export.card import Card
+from trainer.contract import images
 from trainer.contract.edges import edge_map
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from viewer.files.inputs import Photo, find_photos
+from viewer.files.inputs import Photo
 from viewer.files.png import Image
 from viewer.files.resizing import resize, resize_nearest
 from viewer.files.results import bicubic
+from viewer.files.tree import Found, find_images
 from viewer.frame.area import Area
+from viewer.further_options import ImagesOptions
 from viewer.graph.layout import with_channels
 from viewer.latents import Latents, draw
 from viewer.model import Model, ModelError, open_model
-from viewer.options import ImagesOptions, model_threads
+from viewer.options import model_threads
+from viewer.sessions.fitting import Condition, is_local, through
 
-Condition = NDArray[np.uint8]  # [h, w, c], c as the model takes it: BGR or grey
+if TYPE_CHECKING:
+    from viewer.graph.ports import Settings
 
 TILE: Final = 384  # input pixels: measured, see tests/bench/bench_upscale.py
 LARGEST_SIZE: Final = 4096  # pixels a side that are translated in one piece
@@ -51,6 +58,7 @@ class Translator:
         """``condition``: given or edges, instead of what the card says. ``size``: the longer side in pixels at most."""
         self.model = model
         self.layout = model.image_layout
+        self._given_size = size
         card = model.card
         assert card is not None  # of a model with a layout
         known: Mapping[str, Any] = card.condition
@@ -59,12 +67,10 @@ class Translator:
             raise ModelError(f"{model.path}: takes {kind!r} of photographs, which this viewer cannot make; make them "
                              "beforehand and add --condition given")  # fmt: skip
         self.how = How(kind, known.get("sigma", 0.33), known.get("blur", 3), known.get("invert", False))
-        height, width = self.layout.size
-        self.trained_size: tuple[int, int] | None = tuple(known["size"]) if "size" in known else None
+        self.trained_size: tuple[int, int] | None = tuple(known["size"]) if "size" in known else card.image_size
+        height, width = self.layout.largest
         if height is not None and width is not None:
             self.trained_size = height, width
-        elif card.image_size is not None:
-            self.trained_size = card.image_size
         self.size = size or max(self.trained_size or (_USUAL_SIZE,))
         self.palette: tuple[tuple[int, int, int], ...] = tuple((b, g, r) for r, g, b in known.get("palette", ()))
         self.latent_size = 0 if card.latent is None else card.latent.size
@@ -84,7 +90,7 @@ class Translator:
     def fitted(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of an image brought to ``size``, and to what a model of one size can hold."""
         factor = min(1.0, self.size / max(height, width))
-        for length, side in zip((height, width), self.layout.size, strict=True):
+        for length, side in zip((height, width), self.layout.largest, strict=True):
             factor = min(factor, (side or length) / length)
         return max(round(height * factor), 1), max(round(width * factor), 1)
 
@@ -96,27 +102,51 @@ class Translator:
         """The latent [d] of a seed; ``None`` for models without."""
         return draw(self.model.latent, seed, 0) if self.latent_size else None
 
-    def translate(self, condition: Condition, latent: Latents | None = None) -> Image:
-        """The whole result of a condition of any size, in one run.
+    def translate(
+        self, condition: Condition, latent: Latents | None = None, settings: "Settings | None" = None
+    ) -> Image:
+        """The whole result u8 [h, w, 3] BGR of a condition of any size, in one run; on white, where it has alpha.
+        ``settings``: of other inputs."""
+        result = through(self.model, condition, latent, settings, centred=True)
+        return images.on_white(result) if result.shape[2] == 4 else result
 
-        A size that the network cannot take is padded by the image's own reflection, and the result cut to what the
-        condition covers: scaling would distort, cutting would lose something, and a border of one colour would be an
-        edge that the network draws something on.
-        """
-        height, width = condition.shape[:2]
-        rows, columns = self.layout.accepted(height, width)
-        top, left = (rows - height) // 2, (columns - width) // 2
-        made = self.model.translate(_padded(condition, rows, columns, top, left), latent)
-        return np.ascontiguousarray(made[Area(left, top, width, height).times(self.layout.scale).pixels])
+    @cached_property
+    def whole(self) -> "Upscaler | None":
+        """What takes photographs of any size as they are, tile by tile, and keeps their alpha; ``None`` where the model
+        is for one size, looks at the whole image, or wants anything else than the image. Raises ``ModelError``."""
+        card = self.model.card
+        assert card is not None  # of a model with a layout
+        if self._given_size or self.how.kind != "given" or not _is_plain(card) or not is_local(self.model):
+            return None
+        return Upscaler(self.model, colours=False)
+
+    def shrinking(self, height: int, width: int) -> str:
+        """What becomes of the size of an image that is made smaller unasked, and the way out, in words;
+        empty where it is not. Raises ``ModelError``."""
+        fitted = self.fitted(height, width)
+        if self._given_size or fitted == (height, width) or self.whole is not None:
+            return ""
+        fixed = [side for side in self.layout.largest if side is not None]
+        why = "the size that the model takes" if fixed else f"--size {max(height, width)} takes it as it is"
+        return f"{width}x{height} shrunk to {fitted[1]}x{fitted[0]}: {why}"
 
 
-def open_translator(options: ImagesOptions, expected: str) -> tuple[list[Path], Model]:
-    """The images that options name, and the model. ``expected``: in words, without images. Raises ``UserError``."""
+def _is_plain(card: Card) -> bool:
+    """Whether a card asks for nothing but an image: no size, no colours, no latent."""
+    plain = card.condition.get("kind", "given") == "given" and not {"size", "palette"} & card.condition.keys()
+    return plain and card.image_size is None and card.latent is None
+
+
+def open_translator(options: ImagesOptions, expected: str, results: Path | None = None) -> tuple[Found, Model]:
+    """The images that options name, and the model. ``expected``: in words, without images. ``results``: where they will
+    be written. Raises ``UserError``."""
     if not options.images:
         raise UserError(f"no images named beside the model {printable(options.model)}, expected {expected}")
-    paths = find_photos(options.images)
+    found = find_images(options.images, results)
     threads = model_threads(options.threads, all_cores=True)
-    return paths, open_model(options.model, threads=threads, wanted="translator", many_sizes=True)
+    return found, open_model(
+        options.model, threads=threads, wanted="translator", many_sizes=True, reading=options.reading
+    )
 
 
 @dataclass(frozen=True)
@@ -162,22 +192,39 @@ def _spans(length: int, tile: int, context: int, multiple: int) -> Iterator[tupl
 class Upscaler:
     """A model that enlarges images, tile by tile. Raises ``ModelError``."""
 
-    def __init__(self, model: Model, tile: int = 0) -> None:
-        """``tile``: input pixels a side of what is enlarged at a time; 0: as was measured to be good."""
+    def __init__(self, model: Model, tile: int = 0, colours: bool = True) -> None:
+        """``tile``: input pixels a side of what is enlarged at a time; 0: as was measured to be good.
+
+        ``colours``: those of the image go round a model that is for grey images; else its results are grey.
+        """
         self.model = model
+        self._colours = colours
         self.layout = model.image_layout
         self.scale = self.layout.scale  # result pixels an input pixel
-        if self.scale < 2:
-            raise ModelError(f"{model.path}: gives images as large as it takes, expected a model that enlarges them")
-        if model.card is not None and model.card.latent is not None:
+        card = model.card
+        if card is not None and card.latent is not None:
             raise ModelError(f"{model.path}: draws with a latent, expected a model that enlarges: try translate")
-        context = 0 if model.card is None else model.card.context
+        if self.scale <= 1 and (card is None or not _is_plain(card) or not is_local(model)):
+            raise ModelError(
+                f"{model.path}: gives images as large as it takes, made of the whole of them; "
+                "expected a model that enlarges or restores: try translate"
+            )
+        context = 0 if card is None else card.context
         self.context = context or _UNKNOWN_CONTEXT
         self.tile = tile or TILE
-        self._fixed = min((side for side in self.layout.size if side is not None), default=0)  # pixels, of a window
+        self._fixed = min((side for side in self.layout.largest if side is not None), default=0)  # pixels, of a window
         if self._fixed:
+            self._fixed -= 3 * (self.layout.multiple - 1)  # by which windows may be larger
             self.context = min(self.context, self._fixed // 8)
             self.tile = self._fixed - 2 * self.context
+
+    def prepared(self, photo: Photo) -> Photo:
+        """An image as it goes in: grey, or no longer known as grey, where the result is to be so."""
+        if self.layout.channels > 1:
+            return photo
+        if self.layout.output_channels > 1:
+            return replace(photo, grey=False)
+        return photo if self._colours else replace(photo, image=visible(with_channels(photo.image, 1)), grey=True)
 
     def plan(self, photo: Photo) -> list[Tile]:
         """The tiles of an image, row by row."""
@@ -218,46 +265,65 @@ class Upscaler:
         return self.context
 
     def blank(self, photo: Photo) -> Image:
-        """What the result is before its tiles come: the image, enlarged by bicubic interpolation."""
-        height, width = photo.image.shape[:2]
-        return bicubic(photo.image, height * self.scale, width * self.scale)
+        """What the result is before its tiles come: the image, enlarged by bicubic interpolation; with alpha where that
+        is the network's own."""
+        if not self._with_alpha(photo):
+            return bicubic(photo.image, *self.layout.result_size(*photo.image.shape[:2]))
+        return bicubic(_with_alpha(photo), *self.layout.result_size(*photo.image.shape[:2]))
 
-    def enlarge(self, photo: Photo, tile: Tile) -> Image:
-        """The result of a tile: what is kept of it, enlarged."""
+    def empty(self, photo: Photo) -> Image:
+        """Room for the result of an image, [h, w, 3] or with alpha."""
+        channels = 4 if self._with_alpha(photo) else 3
+        return np.empty((*self.layout.result_size(*photo.image.shape[:2]), channels), np.uint8)
+
+    def _with_alpha(self, photo: Photo) -> bool:
+        """Whether the network's alpha is kept: what is given an alpha for the network alone has none afterwards."""
+        return self.layout.output_channels == 4 and (photo.alpha is not None or self.layout.channels < 4)
+
+    def enlarge(self, photo: Photo, tile: Tile, settings: "Settings | None" = None) -> Image:
+        """The result of a tile: what is kept of it, enlarged. ``settings``: of other inputs."""
         window, kept = tile.window, tile.kept
         cut = photo.image[window.pixels]
         if self.layout.channels == 3:
-            made = self._run(cut)
+            made = through(self.model, cut, settings=settings)
+        elif self.layout.channels == 4:
+            alpha = None if photo.alpha is None else photo.alpha[window.pixels]
+            made = through(self.model, _with_alpha(Photo(cut, alpha)), settings=settings)
+        elif self.layout.output_channels > 1:
+            made = through(self.model, with_channels(cut, 1), settings=settings)
         else:  # as usual with models of the luma: the two colour channels, which eyes see less sharply, go bicubically
             luma = _converted(cut, cv2.COLOR_BGR2YCrCb)
-            both = bicubic(luma, window.height * self.scale, window.width * self.scale)
-            both[..., 0] = self._run(luma[..., :1])[..., 0]
+            both = bicubic(luma, *self.layout.result_size(*luma.shape[:2]))
+            both[..., 0] = through(self.model, np.ascontiguousarray(luma[..., :1]), settings=settings)[..., 0]
             made = _converted(both, cv2.COLOR_YCrCb2BGR)
+        if not self._with_alpha(photo):
+            made = made[..., :3]
         if photo.grey:
-            made = np.repeat(_converted(made, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2)
+            made[..., :3] = _converted(np.ascontiguousarray(made[..., :3]), cv2.COLOR_BGR2GRAY)[..., None]
         inside = Area(kept.left - window.left, kept.top - window.top, kept.width, kept.height)
         return made[inside.times(self.scale).pixels]
 
-    def _run(self, cut: Condition) -> Image:
-        """A window through the network, padded where it cannot take it."""
-        height, width = cut.shape[:2]
-        made = self.model.translate(np.ascontiguousarray(_padded(cut, *self.layout.accepted(height, width))))
-        return made[: height * self.scale, : width * self.scale]
+    def result_of(self, photo: Photo, settings: "Settings | None" = None) -> Image:
+        """The whole result of an image."""
+        result = self.empty(photo)
+        for _ in self.fill(result, photo, self.plan(photo), settings):
+            pass
+        return result
 
-    def fill(self, result: Image, photo: Photo, tiles: Iterable[Tile]) -> Iterator[Tile]:
+    def fill(
+        self, result: Image, photo: Photo, tiles: Iterable[Tile], settings: "Settings | None" = None
+    ) -> Iterator[Tile]:
         """Put what tiles become into its places in an image's result, one after another: each that is there now."""
         for tile in tiles:
-            result[tile.kept.times(self.scale).pixels] = self.enlarge(photo, tile)
+            result[tile.kept.times(self.scale).pixels] = self.enlarge(photo, tile, settings)
             yield tile
 
 
-def _padded(image: Condition, height: int, width: int, top: int = 0, left: int = 0) -> Condition:
-    """An image [h, w, c], grown by its own reflection: ``top`` rows above, ``left`` columns before it."""
-    if image.shape[:2] == (height, width):
-        return image
-    below, right = height - top - image.shape[0], width - left - image.shape[1]
-    grown = cv2.copyMakeBorder(image, top, below, left, right, cv2.BORDER_REFLECT_101)
-    return np.asarray(grown, np.uint8).reshape(height, width, image.shape[2])
+def _with_alpha(photo: Photo) -> Image:
+    """[h, w, 4] BGRA; opaque where the photo has no alpha."""
+    if photo.alpha is None:
+        return with_channels(photo.image, 4)
+    return np.dstack([photo.image, photo.alpha])
 
 
 def _converted(image: NDArray[np.uint8], code: int) -> NDArray[np.uint8]:
@@ -267,4 +333,4 @@ def _converted(image: NDArray[np.uint8], code: int) -> NDArray[np.uint8]:
 
 def visible(condition: Condition) -> Image:
     """What goes into a model as an image of three channels."""
-    return condition if condition.shape[2] == 3 else np.repeat(condition, 3, axis=2)
+    return np.repeat(condition, 3, axis=2) if condition.shape[2] == 1 else np.ascontiguousarray(condition[..., :3])

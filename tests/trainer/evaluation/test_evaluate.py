@@ -187,6 +187,38 @@ def test_classes_do_not_matter_to_families_without_labels(
     assert evaluation_of(options(vae, folder, data=str(tmp_path / "strange.npy")), world).go()["images"] == 60
 
 
+@pytest.mark.parametrize("run_name", ["vae", "bound"])
+def test_importance_weighted_samples_bound_the_likelihood(
+    run_name: str, folder: Path, world: World, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All at once and one by one, and by its definition."""
+    run: Path = request.getfixturevalue(run_name)
+    seen: list[torch.Tensor] = []
+
+    def measured(count: int, numbers: int) -> dict[str, float]:
+        monkeypatch.setattr("trainer.evaluation.evaluation.WEIGHTED", numbers)
+        evaluation = evaluation_of(options(run, folder, samples=0, iwae=count), world)
+        weigh = evaluation.family.log_weights
+        seen.clear()
+
+        def log_weights(nets: Any, batch: Any, some: int) -> torch.Tensor:
+            seen.append(weigh(nets, batch, some))
+            return seen[-1]
+
+        monkeypatch.setattr(evaluation.family, "log_weights", log_weights)
+        facts = evaluation.go()
+        assert facts["iwae_samples"] == count
+        return facts["metrics"]
+
+    few, many, parts = measured(1, 1 << 22), measured(60, 1 << 22), measured(60, 1)
+    assert [weights.shape for weights in seen] == [(1, 30)] * 60, "no more than one at once where there is no room"
+    expected = -(torch.cat(seen).double().logsumexp(0) - np.log(60)).mean()
+    assert parts["iwae"] == pytest.approx(float(expected), rel=1e-6)
+    assert parts["iwae_bits"] == pytest.approx(parts["iwae"] / np.log(2) / (SIDE * SIDE * 3))
+    assert many["iwae"] < few["iwae"]
+    assert many["iwae"] == pytest.approx(parts["iwae"], abs=0.5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("run_name", ["vae", "bound"])
 def test_figures_do_not_depend_on_the_number_of_ranks(
@@ -289,6 +321,8 @@ def test_mistakes_are_one_line(
     assert message.endswith("holds images of 16x32 px, 3 channel(s), expected the run's 16x16 px, 3 channel(s)")
     assert "1 channel(s), expected the run's" in mistake(world, run=vae, data=str(tmp_path / "grey.npy"))
     assert "holds no labels, Classifier needs them" in mistake(world, run=classifier, data=str(tmp_path / "three.npy"))
+    message = mistake(world, run=classifier, iwae=500)
+    assert message == "--iwae is 500, expected 0: Classifier has no likelihood of images, as a VAE has"
     assert "not a run" in mistake(world, run=tmp_path)
     assert "expected an .onnx file or the folder" in mistake(world, run=vae, features="vgg")
     assert "No such file" in mistake(world, run=vae, features="no.onnx")

@@ -12,6 +12,7 @@ from torch import Tensor
 from trainer.contract.errors import UserError
 from trainer.families.dcgan import DCGAN, DCGANConfig
 from trainer.families.gan import GAN, GANConfig
+from trainer.families.r3gan import R3GAN, R3GANConfig
 from trainer.families.wgan import WGAN, WGANConfig
 from trainer.families.wgan_gp import WGANGP, WGANGPConfig
 from trainer.family import Batch, DataSpec, Family, Latent, Nets
@@ -24,6 +25,7 @@ CASES = [
     pytest.param(WGAN(WGANConfig(arch="mlp", hidden_size=16)), 1, id="wgan-mlp"),
     pytest.param(WGANGP(WGANGPConfig(arch="conv", width=8)), 6, id="wgan_gp-conv"),
     pytest.param(WGANGP(WGANGPConfig(arch="resnet", width=8)), 6, id="wgan_gp-resnet"),
+    pytest.param(R3GAN(R3GANConfig(width=8)), 6, id="r3gan"),
 ]
 SIZES = [(28, 28), (32, 32), (64, 64), (96, 96), (128, 128), (30, 45), (17, 16)]
 
@@ -121,6 +123,10 @@ def test_the_penalised_critic_normalises_no_batches() -> None:
         (DCGANConfig, {"label_smoothing": 0.6}, "expected 0 to 0.5"),
         (WGANConfig, {"clip": 0.0}, "--clip is 0.0, expected more than 0"),
         (WGANGPConfig, {"width": 12}, "--width is 12, expected a multiple of 8"),
+        (R3GANConfig, {"width": 12}, "--width is 12, expected a multiple of 8"),
+        (R3GANConfig, {"gamma": -1.0}, "--gamma is -1.0, expected at least 0"),
+        (R3GANConfig, {"beta2_to": 1.0}, "--beta2-to is 1.0, expected 0 to less than 1"),
+        (R3GANConfig, {"diffaugment": "blur"}, "--diffaugment is blur, expected some of colour"),
         (WGANGPConfig, {"critic_steps": 0}, "--critic-steps is 0"),
         (GANConfig, {"latent_size": 0}, "--latent-size is 0"),
         (GANConfig, {"dropout": 1.0}, "--dropout is 1.0"),

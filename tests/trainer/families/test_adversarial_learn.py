@@ -14,6 +14,7 @@ from trainer.families.alphagan import AlphaGAN, AlphaGANConfig
 from trainer.families.cgan import ConditionalGAN, ConditionalGANConfig
 from trainer.families.dcgan import DCGAN, DCGANConfig
 from trainer.families.gan import GAN, GANConfig
+from trainer.families.r3gan import R3GAN, R3GANConfig
 from trainer.families.vaegan import VAEGAN, VAEGANConfig
 from trainer.families.wgan import WGAN, WGANConfig
 from trainer.families.wgan_gp import WGANGP, WGANGPConfig
@@ -31,17 +32,18 @@ OBJECTIVES = [
     pytest.param(WGAN(WGANConfig(width=8)), id="wgan"),
     pytest.param(WGANGP(WGANGPConfig(width=8)), id="wgan_gp"),
     pytest.param(AlphaGAN(AlphaGANConfig(width=8, latent_size=8, code_width=16, reconstruction=0.0)), id="alphagan"),
+    pytest.param(R3GAN(R3GANConfig(width=8, classes=False)), id="r3gan"),
 ]
 ASKED = [
     pytest.param(ConditionalGAN(ConditionalGANConfig(width=8, conditioning=conditioning, objective=objective)))
     for conditioning, objective in itertools.product(("concat", "projection"), ("bce", "hinge"))
-]
+] + [pytest.param(R3GAN(R3GANConfig(width=8)), id="r3gan", marks=pytest.mark.slow)]
 
 
 class OnlyOne:
     """Turns in which one network alone learns, by plain gradient descent; ``terms`` are all turns' last losses."""
 
-    step = 0
+    step, progress = 0, 0.0
 
     def __init__(self, nets: Nets, learner: str) -> None:
         self.nets, self.learner = nets, learner
@@ -132,9 +134,9 @@ def test_patches_are_scored_and_latents_drawn_towards_the_prior() -> None:
 
     @torch.no_grad()
     def verdicts() -> tuple[float, float]:
-        return nets.discriminator(batch.image).mean().item(), nets.discriminator(
-            nets.vae(batch.image)[0].sigmoid()
-        ).mean().item()
+        shown = (batch.image, nets.vae(batch.image).logits.sigmoid())
+        real, fake = (nets.discriminator(image)[0].mean().item() for image in shown)
+        return real, fake
 
     learn(family, nets, "discriminator", batch, 6)
     real, fake = verdicts()

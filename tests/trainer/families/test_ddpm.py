@@ -12,9 +12,10 @@ from torch import Tensor
 from export.card import Card, Port
 from trainer.contract.errors import UserError
 from trainer.contract.samplers import ddim, ddpm, dpm_solver, even_ratios, even_times, predict_x0
-from trainer.families.ddpm import DDPM, DDPMConfig, InColour
+from trainer.families.ddpm import DDPM, DDPMConfig
 from trainer.family import Batch, DataSpec
 from trainer.parts.denoiser_unet import Denoiser, folded
+from trainer.parts.in_colour import InColour
 from trainer.parts.noise_schedule import Diffusion, Prediction, ScheduleName
 
 SCHEDULES: tuple[ScheduleName, ...] = get_args(ScheduleName)
@@ -189,7 +190,7 @@ def test_a_grey_network_makes_three_equal_channels_of_any_noise(prediction: Pred
     diffusion = Diffusion(prediction=prediction)
     net = Denoiser(1, 8, (1, 2)).eval()
     net.last.weight.data.normal_()
-    coloured = InColour(net, diffusion).eval()
+    coloured = InColour(folded(net), 1, prediction, diffusion.alpha_bar).eval()
     x = torch.randn(2, 3, 8, 8, generator=generator())
     with torch.no_grad():
         *_, (_, image) = ddim(lambda x, t: coloured(x, torch.full((2,), t)), diffusion.schedule(), x, 1000, 20)

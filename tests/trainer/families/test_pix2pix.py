@@ -38,7 +38,7 @@ def batch(count: int = 4) -> Batch:
 class Turns:
     """Turns that only note what was lost."""
 
-    step = 0
+    step, progress = 0, 0.0
 
     def __init__(self, nets: Nets) -> None:
         self.nets = nets
@@ -258,7 +258,7 @@ def test_masks_become_images(tmp_path: Path) -> None:
 
 
 def test_a_mistake_ends_with_one_line(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.zeros((4, 32, 32, 3), np.uint8))
+    np.save(tmp_path / "a.npy", np.full((4, 32, 32, 3), 128, np.uint8))
     done = train("--data", tmp_path / "a.npy", "--out", tmp_path / "run", "--image-size", 100, model="pix2pix")
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()

@@ -9,8 +9,9 @@ import torch
 
 from trainer.contract.errors import UserError
 from trainer.data.batches import open_data
-from trainer.families.vae import VAE, VAEConfig, pyramid_error
+from trainer.families.vae import VAE, VAEConfig
 from trainer.family import Batch, DataSpec
+from trainer.parts.vae_networks import pyramid_error
 
 SPEC = DataSpec(image_size=(32, 32), channels=3)
 

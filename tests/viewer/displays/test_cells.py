@@ -56,7 +56,7 @@ def test_text_ends_at_the_edge() -> None:
 text = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(text, st.integers(-200, 500), st.integers(-50, 250), st.booleans()), max_size=8))
 def test_any_text_at_any_place(labels: list[tuple[str, int, int, bool]]) -> None:
     made = [Label(words, x, y, anchor="middle", upright=upright) for words, x, y, upright in labels]
@@ -110,7 +110,7 @@ def test_thin_lines_are_dots_of_braille(size: tuple[int, int]) -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.floats(0.5, 9), st.integers(0, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_lines_of_any_size_stay_on_the_screen(height: int, width: int, across: int, down: float, left: int) -> None:
     lines = np.full((height, width, 3), 200, np.uint8)
     found = place_lines(lines, (left, 1, across, down), (10, 5))

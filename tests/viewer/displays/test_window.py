@@ -65,7 +65,7 @@ import time
 import numpy as np
 from viewer.model import Model
 generate, busy = Model.generate, np.random.default_rng(0).normal(size=(1000, 1000))
-def generate_slowly(self, latents, labels=None):
+def generate_slowly(self, latents, labels=None, settings=None):
     until = time.monotonic() + 0.5
     while time.monotonic() < until:
         busy @ busy  # native code that cannot be broken off
@@ -275,6 +275,14 @@ def test_clicks_are_pixels_of_the_frame_at_any_size_of_the_window(program: Progr
     first, second = (tuple(map(int, line.split()[1:3])) for line in program.end())
     assert first == pytest.approx((100, 60), abs=1)
     assert second == pytest.approx((200, 60), abs=1)
+
+
+def test_clicks_of_any_speed_count(program: Program) -> None:
+    program.xdotool(
+        "mousemove", "--window", program.window, "100", "60", "click", "--repeat", "20", "--delay", "1", "1"
+    )
+    wait_until(lambda: len(program.lines) == 20, lambda: program.lines)
+    assert program.end() == ["CLICK 100 60"] * 20
 
 
 def test_the_mouse_is_followed_where_that_is_asked_for(screen: str) -> None:

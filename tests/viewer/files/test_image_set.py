@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from viewer.files.image_set import open_set
 from viewer.model import open_model, open_sibling_encoder
 from viewer.modes.dataset.session import common_size
 from viewer.modes.latent.scatter import open_scatter
+from viewer.opening import choose
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 3), np.uint8)
 LABELS = [0, 1, 2, 0, 1, 2, 0]
@@ -326,3 +328,26 @@ def test_facts_without_labels_are_no_mistake(tmp_path: Path) -> None:
     np.save(tmp_path / "set.npy", IMAGES)
     (tmp_path / "set.json").write_text('{"origin": "drawn"}')
     assert open_set(tmp_path / "set.npy").labels is None
+
+
+def test_masks_of_ids_and_sets_of_other_programs_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ids = np.zeros((16, 16), np.uint8)
+    ids[4:12, 4:12] = 1
+    (tmp_path / "masks").mkdir()
+    for name, mask in (("a", ids), ("b", np.ones_like(ids))):
+        cv2.imwrite(str(tmp_path / "masks" / f"{name}.png"), mask)
+    found = open_set(tmp_path / "masks")
+    assert "numbers of classes" in capsys.readouterr().err
+    assert (found.fetch(1) == (0, 0, 128)).all(), "of one class alone, which the others tell"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for label in (10, 2):
+            archive.writestr(f"{label}/x.png", cv2.imencode(".png", IMAGES[label % 3])[1].tobytes())
+    np.savez(tmp_path / "b.npz", images=IMAGES, labels=LABELS)
+    found = open_set(tmp_path / "a.zip")
+    assert (found.count, found.classes) == (2, ("2", "10"))
+    assert np.array_equal(found.fetch(0), IMAGES[1])
+    found = open_set(tmp_path / "b.npz")
+    assert (found.count, len(found.classes)) == (7, 3)
+    for name in ("a.zip", "b.npz"):
+        opening = choose([str(tmp_path / name)], "viewer")
+        assert opening.mode == "dataset"

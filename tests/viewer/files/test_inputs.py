@@ -13,7 +13,8 @@ from small_models import make_encoder, make_generator, photo_like
 
 from trainer.contract.errors import ImageError
 from trainer.contract.images import load_bytes, read_bytes
-from viewer.files.inputs import find_photos, photo_size, read_photo
+from viewer.files.inputs import photo_size, read_photo
+from viewer.files.tree import find_images
 from viewer.model import open_sibling_encoder
 
 RGB = photo_like(20, 30)[..., ::-1].copy()
@@ -53,7 +54,7 @@ def test_a_palette_with_a_transparent_colour(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_16_bits_become_8_by_rounding_and_say_so(tmp_path: Path, channels: int) -> None:
-    deep = np.random.default_rng(0).integers(0, 65536, (20, 30, channels), dtype=np.uint16)
+    deep = np.random.default_rng(0).integers(200, 65536, (20, 30, channels), dtype=np.uint16)
     path = tmp_path / "deep.png"
     cv2.imwrite(str(path), deep)
     photo = read_photo(path)
@@ -157,7 +158,7 @@ def test_files_folders_and_patterns(tmp_path: Path) -> None:
         (tmp_path / name).touch()
 
     def found(*words: str) -> list[str]:
-        return [str(path.relative_to(tmp_path)) for path in find_photos([str(tmp_path / word) for word in words])]
+        return [str(path.relative_to(tmp_path)) for path in find_images([str(tmp_path / word) for word in words]).paths]
 
     assert found(".") == ["a.jpg", "b2.png", "b10.png", "sub/c.png"]
     assert found("b*.png", "a.jpg", "b2.png") == ["b2.png", "b10.png", "a.jpg"]
@@ -174,18 +175,34 @@ def test_only_what_is_hidden_below_the_folder_is_hidden(tmp_path: Path, monkeypa
     for name in ("10.png", "5²7.png", ".thumbs/1.png"):
         (tmp_path / ".images" / name).write_bytes(b"")
     monkeypatch.chdir(tmp_path / "a" / "b")
-    assert [path.name for path in find_photos(["../../.images"])] == ["5²7.png", "10.png"]
+    assert [path.name for path in find_images(["../../.images"]).paths] == ["5²7.png", "10.png"]
 
 
 def test_endings_in_capitals_are_found_once(tmp_path: Path) -> None:
     for name in ("a.JPG", "b.jpg", "c.HEIC", "d.Png", "notes.TXT"):
         (tmp_path / name).touch()
-    assert [path.name for path in find_photos([str(tmp_path / "*.jpg")])] == ["a.JPG", "b.jpg"]
-    assert find_photos([str(tmp_path / "*.heic"), str(tmp_path)])[0].name == "c.HEIC"
-    assert len(find_photos([str(tmp_path / "*.JPG"), str(tmp_path)])) == 4
+    assert [path.name for path in find_images([str(tmp_path / "*.jpg")]).paths] == ["a.JPG", "b.jpg"]
+    assert find_images([str(tmp_path / "*.heic"), str(tmp_path)]).paths[0].name == "c.HEIC"
+    assert len(find_images([str(tmp_path / "*.JPG"), str(tmp_path)]).paths) == 4
 
 
 def test_a_model_in_capitals_has_its_encoder(tmp_path: Path) -> None:
     make_generator(tmp_path / "tiny.onnx").rename(tmp_path / "TINY.ONNX")
     make_encoder(tmp_path / "tiny.encoder.onnx").rename(tmp_path / "TINY.ENCODER.ONNX")
     assert open_sibling_encoder(tmp_path / "TINY.ONNX").kind == "encoder"
+
+
+def test_what_values_mean_is_found_out_and_said(tmp_path: Path) -> None:
+    deep = np.random.default_rng(0).integers(0, 4000, (20, 30), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "deep.png"), deep)
+    photo = read_photo(tmp_path / "deep.png")
+    assert photo.notes == ("16 bits a channel became 8, as a file of 12 or 10 bits",)
+    assert photo.image.max() >= 248
+    ids = np.zeros((20, 20), np.uint8)
+    ids[5:15, 5:15] = 2
+    cv2.imwrite(str(tmp_path / "mask.png"), ids)
+    photo = read_photo(tmp_path / "mask.png")
+    assert photo.notes == ("numbers of classes became colours",)
+    assert {tuple(colour) for colour in photo.image.reshape(-1, 3).tolist()} == {(0, 0, 0), (0, 128, 0)}
+    cv2.imwrite(str(tmp_path / "dark.png"), np.random.default_rng(0).integers(0, 9, (20, 20), dtype=np.uint8))
+    assert read_photo(tmp_path / "dark.png").notes == ("dark as black: its brightest value is 8 of 255",)

@@ -17,7 +17,7 @@ OLD = Path(__file__).parents[2] / "fixtures" / "v0_1"
         ("runs", "export one of them: python -m export runs/vae -o vae.onnx"),
         ("runs/vae/checkpoints", "export its run: python -m export runs/vae -o vae.onnx"),
         ("runs/vae/checkpoints/step_00000008/averaged.safetensors", "export its run: python -m export runs/vae"),
-        ("my weights.safetensors", "python -m export 'my weights.safetensors' --family FAMILY -o 'my weights.onnx'"),
+        ("my weights.safetensors", "python -m export 'my weights.safetensors' -o 'my weights.onnx'"),
         ("cats.npy", "python -m viewer cats.npy opens it"),
         ("shards", "python -m viewer shards opens it"),
         ("saved.png", "python -m viewer saved.png opens it"),

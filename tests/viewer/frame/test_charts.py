@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from viewer.frame.area import Area
-from viewer.frame.charts import axis_ticks, bounds_of, draw_curve, fraction_of, short, smoothed, trace
+from viewer.frame.charts import axis_ticks, bounds_of, draw_curve, fraction_of, short, short_labels, smoothed, trace
 
 RANDOM = np.random.default_rng(0)
 
@@ -81,6 +81,14 @@ def test_any_values_have_a_scale(values: list[float], logarithmic: bool) -> None
     shown = up[np.isfinite(array) & ((array > 0) | (not logarithmic))]
     assert ((shown >= 0) & (shown <= 1)).all()
     assert len(axis_ticks(*bounds, 5, logarithmic)) < 20
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.000121, 0.000129), (0.0009981, 0.0009989), (10.0001, 10.0006), (0, 3)])
+def test_the_labels_of_an_axis_differ(low: float, high: float) -> None:
+    ticks = axis_ticks(low, high, 6)
+    labels = short_labels(ticks)
+    assert len(set(labels)) == len(ticks) > 1
+    assert [float(label) for label in labels] == pytest.approx(ticks, rel=1e-3)
 
 
 def test_outliers_do_not_count() -> None:

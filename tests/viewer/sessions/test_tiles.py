@@ -9,7 +9,7 @@ from viewer.sessions.translation import plan_tiles
 @given(
     st.integers(1, 900), st.integers(1, 900), st.integers(16, 300), st.integers(0, 60), st.sampled_from([1, 2, 8, 64])
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_tiles_cover_everything_once_with_all_that_it_depends_on(
     height: int, width: int, tile: int, context: int, multiple: int
 ) -> None:

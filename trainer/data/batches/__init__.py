@@ -23,6 +23,7 @@ def open_data(config: RunConfig, reading: Reading, *, progress: bool = True) -> 
             image_size=config.image_size,
             bgr=config.bgr,
             fit=FITS[config.fit],
+            values=config.values,
             memory=config.memory,
             rgb_only=reading.rgb_only,
             progress=progress,

@@ -17,8 +17,9 @@ from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import FITS, crop, files_in, read_bytes
 from trainer.data.batches.dataset import GIB, ImageDataset, Pair, Part, Windows, decode_all, open_dataset
 from trainer.data.sources import need_source
-from trainer.data.sources._threads import say, usable
-from trainer.data.sources.base import Images, ReadImages, training_part
+from trainer.data.sources._layout import training_files, training_part
+from trainer.data.sources._threads import say, say_counts, summary, usable
+from trainer.data.sources.base import Images, ReadImages
 from trainer.data.sources.folder import FolderImages, named
 from trainer.family import Crops
 
@@ -36,14 +37,19 @@ class Sized:
 
 def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> ImageDataset:
     """The images of ``--data``, and of the folders that ``reading`` names. Raises ``UserError`` in one line."""
-    least = reading.least_px or reading.size_px
+    least, values = reading.least_px or reading.size_px, config.values
     found = need_source(config.data)
     if found.kind == "folder" and not config.image_size:
-        folder = training_part(Path(config.data))
-        pairs: list[Pair[Sized]] = [(item,) for item in sized_files(folder, least, progress)]
+        folder, below = training_files(Path(config.data))
+        pairs: list[Pair[Sized]] = [(item,) for item in sized_files(folder, least, progress, below)]
         if pairs and reading.condition:
             pairs = small_versions(folder, [pair[0] for pair in pairs], reading, progress)
-        training, name, channels, groups = load_part(pairs, config.memory, progress), folder.resolve().name, 3, None
+        training, name, channels, groups = (
+            load_part(pairs, config.memory, progress, values),
+            folder.resolve().name,
+            3,
+            None,
+        )
         if not training[0]:
             raise UserError(f"{folder} holds no readable image of at least {least}x{least} px")
     else:
@@ -51,7 +57,9 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> I
             raise UserError(f"--low is {reading.condition}, expected a folder in --data beside it")
         size, memory = config.image_size, config.memory
         fit = FITS[config.fit]
-        images = open_dataset(found, image_size=size, bgr=config.bgr, fit=fit, memory=memory, progress=progress)
+        images = open_dataset(
+            found, image_size=size, bgr=config.bgr, fit=fit, values=values, memory=memory, progress=progress
+        )
         height, width, channels = images.images.shape[1:]
         if min(height, width) < least:
             raise UserError(f"{config.data} holds images of {width}x{height} px, expected at least {least}x{least}")
@@ -75,7 +83,7 @@ def open_validation(folder: Path, scale: int, channels: int, memory: float, prog
     return found
 
 
-def sized_files(folder: Path, least: int, progress: bool) -> list[Sized]:
+def sized_files(folder: Path, least: int, progress: bool, files: Sequence[Path] | None = None) -> list[Sized]:
     """The images below a folder whose width and height are at least ``least``; the others are named."""
 
     def look(path: Path) -> Sized:
@@ -84,8 +92,15 @@ def sized_files(folder: Path, least: int, progress: bool) -> list[Sized]:
             raise Unreadable(f"{width}x{height} px, expected at least {least}x{least}")
         return Sized(path=path, height=height, width=width)
 
-    files = list(files_in(folder))
-    return [item for _, _, item in usable(files, look, len(files), what="checking", name=named, progress=progress)]
+    files = list(files_in(folder)) if files is None else files
+    skipped: dict[object, str] = {}
+    looked_at = usable(files, look, len(files), what="checking", name=named, skipped=skipped, progress=progress)
+    found = [item for _, _, item in looked_at]
+    reasons: dict[str, list[str]] = {}
+    for path, reason in skipped.items():
+        reasons.setdefault(summary(reason), []).append(Path(str(path)).name)
+    say_counts(folder, len(found), len(files), reasons)
+    return found
 
 
 def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progress: bool) -> list[Pair[Sized]]:
@@ -112,10 +127,12 @@ def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progres
     return pairs
 
 
-def load_part(files: Sequence[Pair[Sized]], memory: float, progress: bool) -> Part:
+def load_part(files: Sequence[Pair[Sized]], memory: float, progress: bool, values: str = "auto") -> Part:
     """The images where they fit into ``memory`` GiB, without those that cannot be decoded, which are named; or what
     decodes them when asked for."""
     parts = [FolderImages([item.path for item in items], (0, 0), crop) for items in zip(*files, strict=True)]
+    for part in parts:
+        part.look(values, str(Path(part.paths[0]).parent))
     if sum(item.height * item.width * 3 for pair in files for item in pair) > memory * GIB:
         return len(files), partial(read_all, parts)
     made = usable(range(len(files)), partial(decode_all, parts), what="decoding", progress=progress)

@@ -14,15 +14,17 @@ from torch import Tensor
 
 from trainer.contract.errors import UserError
 from trainer.contract.images import Fit, crop
+from trainer.contract.levels import too_dark
 from trainer.contract.resample import shrink
 from trainer.data.sources import need_source
 from trainer.data.sources._sidecar import MADE, originals
-from trainer.data.sources._threads import counted, say
+from trainer.data.sources._threads import counted, say, say_counts
 from trainer.data.sources.base import EncodedImages, FoundSource, Images, ImageSource, OpenOptions
 from trainer.data.sources.npy_set import ImageSet, Writer
 from trainer.family import Crops, DataSpec
 
 GIB = 1 << 30
+DARK = 256  # images that are asked whether all are dark
 FIT_FLAGS = "--fit pad or --fit stretch for another way"
 
 Kind = TypeVar("Kind")
@@ -164,6 +166,7 @@ def open_dataset(
     image_size: int = 0,
     bgr: bool = False,
     fit: Fit = crop,
+    values: str = "auto",
     memory: float = 4.0,
     rgb_only: bool = False,
     progress: bool = True,
@@ -173,7 +176,13 @@ def open_dataset(
     whatever cannot be opened."""
     found = need_source(data) if isinstance(data, str) else data
     options = OpenOptions(
-        image_size=image_size, fit=fit, fit_flags=FIT_FLAGS, bgr=bgr, rgb_only=rgb_only, progress=progress
+        image_size=image_size,
+        fit=fit,
+        fit_flags=FIT_FLAGS,
+        bgr=bgr,
+        values=values,
+        rgb_only=rgb_only,
+        progress=progress,
     )
     source = found.open(options)
     images, labels = load_images(source, memory, progress)
@@ -218,6 +227,12 @@ def load_images(source: ImageSource, memory: float, progress: bool) -> tuple[Ima
         found = _spill(pieces(), (height, width, channels))
     if not len(found):
         raise UserError(f"{source.name} holds no readable image")
+    if len(found) < count:
+        say_counts(source.name, len(found), count, {"unreadable": []}, "images")
+    if isinstance(found, np.ndarray) and (
+        warning := too_dark(int(found[:: -(-len(found) // DARK)].max()), source.name)
+    ):
+        say(f"note: {warning}")
     return found, np.concatenate(labels) if labels else None
 
 

@@ -19,12 +19,14 @@ from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import FITS, Fit, files_in, read_bytes
 from trainer.data.batches.dataset import FIT_FLAGS, GIB, ImageDataset, Pair, decode_all, open_dataset
+from trainer.data.sources._layout import IMAGE_FOLDERS, MASK_FOLDERS, masks_beside, training_part
 from trainer.data.sources._threads import counted, in_threads, say, usable
 from trainer.data.sources.base import Images, OpenOptions, ReadImages, one_size
 from trainer.data.sources.folder import FolderImages
 from trainer.family import Pairs
 
 Item = TypeVar("Item")
+GIVEN = "given"  # the folder of masks that lies beside that of the images
 LISTED = 12  # names of files without a partner
 Size = tuple[int, int]  # height and width in pixels
 Change = Callable[[np.ndarray], np.ndarray]  # u8 [h, w, c] → u8 [h, w, c']
@@ -45,7 +47,10 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
     """The pairs that ``--data`` and ``--condition`` say. Raises ``UserError`` in one line."""
     side = round(config.image_size * reading.enlarge)
     fit = FITS[config.fit]
-    opened = partial(open_dataset, image_size=side, bgr=config.bgr, memory=config.memory, fit=fit, progress=progress)
+    opened = partial(
+        open_dataset, image_size=side, bgr=config.bgr, memory=config.memory, fit=fit, values=config.values,
+        progress=progress,
+    )  # fmt: skip
     if reading.condition == "edges" or Path(reading.condition).suffix.lower() == ".npy":
         dataset = opened(config.data)
         images, name, groups = dataset.images, dataset.name, dataset.groups
@@ -65,13 +70,16 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
                 f"--data is {config.data}, expected a folder of images with {reading.flag} {reading.condition}{hint}"
             )
         halves = reading.condition == "halves"
+        where = Path(reading.condition)
+        if reading.condition == GIVEN:
+            folder, where = given_in(folder, reading.flag)
         if halves:
             files = find_halves(folder)
             fits: Pair[Fit] = (partial(half, fit=fit, right=True), partial(half, fit=fit))
         else:
-            files = match(folder, Path(reading.condition), reading.flag)
+            files = match(folder, where, reading.flag)
             fits = fit, fit
-        options = OpenOptions(image_size=side, fit=fit, fit_flags=FIT_FLAGS)
+        options = OpenOptions(image_size=side, fit=fit, fit_flags=FIT_FLAGS, values=config.values)
         images, conditions = open_files(files, fits, halves, options, config.memory, progress)
         name, groups = folder.resolve().name, None
     if reading.swapped:
@@ -95,7 +103,7 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pai
     """Pairs of files (image, condition) of the same name in two folders, whatever their endings, and the size (h, w)
     of the image. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
     if not conditions.is_dir():
-        kinds = ", a .npy file, 'halves' or 'edges'" if flag == "--condition" else ", or a .npy file"
+        kinds = ", a .npy file, 'given', 'halves' or 'edges'" if flag == "--condition" else ", or a .npy file"
         raise UserError(f"{flag} is {conditions}, expected a folder of images{kinds}; there is no such folder")
     if real(folder) == real(conditions):
         raise UserError(f"{flag} is {conditions}, the folder of --data itself, expected another")
@@ -116,6 +124,20 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pai
         return shape
 
     return {(ours[name], theirs[name]): shape for name, shape in checked(names, check, folder)}
+
+
+def given_in(folder: Path, flag: str) -> tuple[Path, Path]:
+    """The folders of images and of their masks within ``folder``, or in its training part. Raises ``UserError``."""
+    place = training_part(folder)
+    found = masks_beside(folder) or (masks_beside(place.parent) if place != folder else None)
+    if found is None:
+        names = f"{', '.join(IMAGE_FOLDERS[:3])} ... and {', '.join(MASK_FOLDERS[:5])} ..."
+        raise UserError(
+            f"{flag} is {GIVEN}, expected two folders in {folder} with files of the same names: {names}; or name the "
+            "folder of masks itself"
+        )
+    say(f"note: {folder}: conditions are in {found[1].relative_to(folder)}, images in {found[0].relative_to(folder)}")
+    return found
 
 
 def by_name(folder: Path, other: Path) -> dict[str, Path]:
@@ -180,6 +202,9 @@ def open_files(
     """Images and conditions of files, in memory where they fit. Raises ``UserError``."""
     size = one_size(Counter(found.values()), "--data", options)
     parts = [FolderImages(files, size, fit, exact) for files, fit in zip(zip(*found, strict=True), fits, strict=True)]
+    for part, what in zip(parts, ("--data", "the conditions"), strict=True):
+        if not exact:  # halves of one file, of which only one can be a mask
+            part.look(options.values if what != "--data" or options.values != "ids" else "auto", what)
     if 2 * len(found) * size[0] * size[1] * 3 > memory * GIB:
         return tuple(parts)
     arrays = np.empty((2, len(found), *size, 3), np.uint8)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from trainer.contract.images import is_junk
+from trainer.data.sources._layout import training_part
 from trainer.data.sources._sidecar import sampled
-from trainer.data.sources.base import FoundSource, training_part
+from trainer.data.sources.base import FoundSource
 
 BLOCKS = 32  # of a file that are looked at, spread over it
 LABELS = 1_000_000  # that are looked at, spread over all
@@ -55,7 +57,7 @@ def files_below(folder: str, without: str) -> Iterator[str]:
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
-                    if entry.name.startswith(".") or entry.path == without:
+                    if is_junk(entry.name) or entry.path == without:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)

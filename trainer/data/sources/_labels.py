@@ -3,22 +3,47 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.text import printable
+from trainer.contract.text import natural, printable
 from trainer.data.sources._sidecar import read_small
+from trainer.data.sources._threads import say
 
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 Labels: TypeAlias = tuple[np.ndarray | None, tuple[str, ...]]
 """Labels i64 [n], if there are any, and the names of the classes."""
 MOST_BYTES = 1 << 28
 MOST_CLASSES = 10_000
 LABEL_NAMES = ("label", "labels", "class", "category", "fine_label", "target")  # columns of labels, likeliest first
 HEADINGS = ({"name", "file", "filename", "file_name", "image", "path"}, {"label", "class", "category"})
+
+
+def class_folders(
+    folder: AnyPath, files: Sequence[AnyPath], is_image: Callable[[AnyPath], bool] = lambda _: True
+) -> tuple[list[int], tuple[str, ...]]:
+    """Labels by the folders right below one that hold images, and their names, 2 before 10; -1 for files of no class.
+    None where there are no two such folders, or images beside them, which is said. ``is_image`` is asked of as few
+    files as will do: in most sets of one of each folder."""
+    below: dict[str, list[AnyPath]] = {}
+    for file in files:
+        below.setdefault("" if file.parent == folder else file.relative_to(folder).parts[0], []).append(file)
+    beside = below.pop("", [])
+    names = [name for name, own in below.items() if any(map(is_image, own))] if len(below) > 1 else []
+    names.sort(key=natural)
+    if len(names) < 2:
+        return [], ()
+    stray = next(filter(is_image, beside), None)
+    if stray is not None:
+        say(f"note: the {len(names)} folders in {folder} are no classes, since {stray.name} lies beside them")
+        return [], ()
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = [-1 if file.parent == folder else numbers.get(file.relative_to(folder).parts[0], -1) for file in files]
+    return labels, tuple(printable(name) for name in names)
 
 
 def by_folder(inputs: Sequence[str], files: Sequence[Path]) -> list[str | None]:

@@ -22,10 +22,12 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import Fit, crop, read_bytes
+from trainer.contract.levels import chosen
 from trainer.contract.text import printable
 from trainer.data.sources._labels import LABEL_NAMES, numbered_values
+from trainer.data.sources._look import Look, may_mean_more
 from trainer.data.sources._sidecar import Sidecar
-from trainer.data.sources._threads import say
+from trainer.data.sources._threads import say, say_counts
 from trainer.data.sources.base import (
     WINDOW,
     EncodedImages,
@@ -260,7 +262,9 @@ def pack(
     if stored is None:
         rows, size = np.arange(len(values)), (options.image_size, options.image_size)
     else:
-        rows, sizes = _readable(zip(range(len(values)), stored(), strict=False), what, trusted)
+        look = Look(len(values))
+        rows, sizes = _readable(zip(range(len(values)), stored(), strict=False), what, trusted, look)
+        say_counts(what, len(rows), len(values), {"unreadable": []} if len(rows) < len(values) else {}, "rows")
     if not len(rows):
         raise UserError(f"{what} holds no readable image ({len(values)} rows)")
     if stored is not None:
@@ -269,6 +273,13 @@ def pack(
     blocks = None if firsts is None else np.unique(np.searchsorted(rows, firsts))
     starts = np.zeros(1, np.int64) if blocks is None else blocks
     images = RowImages(fetch, rows, size, what, trusted, options.fit, labels, starts)
+    if stored is None:  # the first rows alone: each group of them is some ten megabytes from far away
+        images.look(options.values, what, most=int(starts[1]) if len(starts) > 1 else None)
+    else:
+        found, note = look.found()
+        images.levels = chosen(options.values) or found
+        if options.values == "auto" and note:
+            say(f"note: {what}: {note}")
 
     def pieces() -> Iterator[Piece]:
         if stored is None:  # one after the other: a group of rows is read at once
@@ -276,26 +287,31 @@ def pack(
         readable = compress(stored(), np.isin(np.arange(len(values)), rows))
         return pieces_of(
             readable,
-            lambda image: decoded(encoded(image, trusted), size, options.fit),
+            lambda image: decoded(encoded(image, trusted), size, options.fit, levels=images.levels),
             labels,
             options.workers if all(size) else 1,
             lambda number, _: images.where(number),
         )
 
-    source = images.source(options, Sidecar(labels=labels, classes=names), name=name, blocks=blocks)
+    source = images.source(options, Sidecar(labels=labels, classes=names), name, look=False, blocks=blocks)
     return replace(source, pieces=pieces) if at_random else replace(source, pieces=pieces, images=None, fetch=None)
 
 
 def _readable(
-    images: Iterable[tuple[int, Stored]], what: str, trusted: tuple[Path, ...]
+    images: Iterable[tuple[int, Stored]], what: str, trusted: tuple[Path, ...], look: Look
 ) -> tuple[np.ndarray, Counter[tuple[int, int]]]:
-    """The rows whose images have sound headers, i64 [k], and how many there are of each size (h, w)."""
+    """The rows whose images have sound headers, i64 [k], and how many there are of each size (h, w).
+    ``look`` is shown those that may hold other values than they seem to."""
     rows: list[int] = []
     sizes = Counter[tuple[int, int]]()
     for row, image in images:
         try:
-            sizes[read_header(encoded(image, trusted)).shape] += 1
+            data = encoded(image, trusted)
+            header = read_header(data)
+            sizes[header.shape] += 1
             rows.append(row)
+            if may_mean_more(header) or look.few:
+                look.add(row, data, header)
         except Unreadable as error:
             skipped = row - len(rows)
             if skipped < SHOWN:

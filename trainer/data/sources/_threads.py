@@ -1,9 +1,10 @@
 """Many images: several at once in threads, since OpenCV releases the interpreter, with a progress bar. No torch."""
 
 import os
+import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from operator import length_hint
@@ -14,6 +15,8 @@ from tqdm import tqdm
 
 from trainer.contract.headers import Unreadable
 from trainer.contract.text import printable
+
+SHOWN = 3  # names of what is left out
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -48,13 +51,14 @@ def usable(
     what: str = "images",
     name: Callable[[int, Item], object] | None = None,
     workers: int = 0,
-    skipped: list[str] | None = None,
+    skipped: dict[object, str] | None = None,
     progress: bool = True,
 ) -> Iterator[tuple[int, Item, Made]]:
     """``in_threads``, without the items for which ``one`` raises ``Unreadable``: each one's number, itself and what was
     made of it, in order, with a progress bar of ``count``, or as many as ``items`` are, that says ``what``.
 
-    Those left out are reported, by ``name`` where the reason does not have it; why is added to ``skipped``."""
+    Those left out are reported, by ``name`` where the reason does not have it; why is put into ``skipped``, by that
+    name or, without one, by number."""
 
     def attempt(item: Item) -> Made | Unreadable:
         try:
@@ -72,7 +76,7 @@ def usable(
             yield number, item, result
             continue
         if skipped is not None:
-            skipped.append(str(result))
+            skipped[number if name is None else name(number, item)] = str(result)
         say(f"skipped {result}" if name is None else f"skipped {name(number, item)}: {result}")
 
 
@@ -84,6 +88,31 @@ def counted(
         for piece in pieces:
             yield piece
             bar.update(size(piece))
+
+
+def summary(reason: str) -> str:
+    """Why an image is left out, in so few words that others have the same reason."""
+    if reason[:1].isdigit():  # its pixels, its bytes
+        return "of another size"
+    return re.split(r"[(:,;]| but ", reason)[0].strip()
+
+
+def say_counts(
+    what: object, taken: int, found: int, left_out: Mapping[str, Sequence[str]], noun: str = "files"
+) -> None:
+    """Say how many of what was found is taken, and why others are left out: names by reason. Nothing where all are."""
+    if left_out:
+        say(counts_note(what, taken, found, left_out, noun))
+
+
+def counts_note(what: object, taken: int, found: int, left_out: Mapping[str, Sequence[str]], noun: str) -> str:
+    """What ``say_counts`` says."""
+    reasons = []
+    for reason, names in left_out.items():
+        few = ", ".join(dict.fromkeys(names)) if len(names) <= SHOWN else f"{', '.join(names[:SHOWN])}, ..."
+        thing = re.sub(r"^an? ", "× ", reason)  # of which there are several
+        reasons.append(f"{len(names) or found - taken:,} {thing}" + (f" ({few})" if few else ""))
+    return f"note: {what}: {taken:,} of {found:,} {noun} taken, left out: {', '.join(reasons)}"
 
 
 def say(line: str) -> None:

@@ -1,5 +1,6 @@
 """What a source of images is: a module of this package that opens what ``--data`` may name. No torch."""
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,14 +11,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.headers import Unreadable, read_header
+from trainer.contract.headers import Header, Unreadable, read_header
 from trainer.contract.images import Fit, crop, fit_note, load_bytes
+from trainer.contract.levels import STORED, Levels, chosen
+from trainer.data.sources._look import Look, may_mean_more
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import Item, in_threads, say, usable
 
 MOST_BYTES = 1 << 20  # of images that are changed at once
-# What the parts of a published set are called; a folder of such folders is no folder of classes.
-PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
+SAMPLED = 4  # images that tell whether values could mean something else
 WINDOW = 2048  # images that are shuffled with each other, where a set is read by blocks
 Piece = tuple[np.ndarray, np.ndarray | None]
 """Some images, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""
@@ -64,6 +66,7 @@ class OpenOptions:
     fit_flags: str = ""  # the options that choose another one, for messages
     any_size: bool = False  # images of several sizes are taken as they are; else an error where ``image_size`` is 0
     bgr: bool = False  # the colours of a .npy file are in blue-green-red order
+    values: str = "auto"  # what the numbers of pixels mean: one of ``trainer.contract.levels.CHOICES``
     rgb_only: bool = False  # files of a folder that are not stored in three colours are left out
     workers: int = 0  # threads that decode and resize; 0: one a core
     progress: bool = False  # show a progress bar where opening takes long
@@ -84,6 +87,7 @@ class ImageSource:
     files: Sequence[Path] = ()  # [n], where each image is a file of its own
     path: Path | None = None  # the file that holds all images, where there is one
     sidecar: Sidecar = field(default_factory=Sidecar)  # what else is known of the images, as their names
+    levels: Levels = STORED  # what the values of ``files`` mean
     description: Callable[[], list[tuple[str, str]]] = list  # further lines for people, as (name, value)
 
     @property
@@ -128,7 +132,12 @@ class FoundSource:
         options = options or OpenOptions()
         if options.bgr and not getattr(self.source, "TAKES_BGR", False):
             raise UserError(f"--bgr: {self.data} says its order itself, expected a .npy file")
-        return resized(self.source.open(self.data, options), options)
+        opened = self.source.open(self.data, options)
+        if chosen(options.values) not in (None, STORED) and opened.levels == STORED:
+            raise UserError(
+                f"--values {options.values}: {self.data} holds levels from 0 to 255, expected files of images, as PNG"
+            )
+        return resized(opened, options)
 
 
 def resized(source: ImageSource, options: OpenOptions) -> ImageSource:
@@ -175,6 +184,7 @@ class EncodedImages(ReadImages):
 
     fit: Fit
     exact = False  # see ``trainer.contract.images.load_bytes``
+    levels = STORED  # what the values of images mean
 
     @abstractmethod
     def encoded(self, index: int) -> bytes:
@@ -188,8 +198,8 @@ class EncodedImages(ReadImages):
         """One image u8 [h, w, c], or at its own size. Raises ``Unreadable``, which says where it is."""
         _, height, width, channels = self.shape
         try:
-            data = self.encoded(index)
-            return decoded(data, (height, width) if resize else (0, 0), self.fit, self.exact)[..., :channels]
+            data, size = self.encoded(index), (height, width) if resize else (0, 0)
+            return decoded(data, size, self.fit, self.exact, self.levels)[..., :channels]
         except Unreadable as error:
             raise Unreadable(f"{self.where(index)}: {error}") from None
 
@@ -199,12 +209,47 @@ class EncodedImages(ReadImages):
         except Unreadable as error:
             raise UserError(f"{error}; it was readable before") from None
 
-    def source(self, options: OpenOptions, sidecar: Sidecar, **known: Any) -> ImageSource:
-        """The images as an opened set, of which this is ``known`` as well."""
+    def look(self, values: str, what: str, quiet: bool = False, most: int | None = None) -> None:
+        """Find out what the values of the images mean where ``values`` leaves that open, and say it: ``what`` they are
+        called. Most sets are told by a few headers. ``most``: only so many of the first are looked at."""
+        known = chosen(values)
+        if known is None:
+            count = len(self) if most is None else min(most, len(self))
+            few = range(0, count, max(1, count // SAMPLED))[: SAMPLED + 1]
+            if not any(may_mean_more(header) for _, header in map(self._found, few)):
+                return
+            look = Look(count)
+            # first those that are spread over the set; of 16-bit files further ones, as many as there is time for
+            spread = ((shift, index) for shift in range(look.step) for index in range(shift, count, look.step))
+            for visited, (shift, index) in enumerate(spread):
+                if shift and not (look.deep and look.wants_more):
+                    look.unseen = count - visited
+                    break
+                data, header = self._found(index)
+                if header is not None:
+                    look.add(index, data, header)
+            known, note = look.found()
+            if note and not quiet:
+                say(f"note: {what}: {note}{f' (by its first {count:,} images)' if count < len(self) else ''}")
+        self.levels = known
+
+    def _found(self, index: int) -> tuple[bytes, Header | None]:
+        """An image as it is stored, and its header, if it has a sound one."""
+        with contextlib.suppress(Unreadable):
+            data = self.encoded(index)
+            return data, read_header(data)
+        return b"", None
+
+    def source(self, options: OpenOptions, sidecar: Sidecar, name: str, look: bool = True, **known: Any) -> ImageSource:
+        """The images as an opened set, of which this is ``known`` as well. ``look``: at some, for what they mean."""
+        if look:
+            self.look(options.values, name)
         sized = all(self.shape[1:3])
         workers = options.workers if sized else 1  # or too many of any size would be in memory at a time
         return ImageSource(
+            name=name,
             shape=self.shape,
+            levels=self.levels,
             pieces=lambda: pieces_of(range(len(self)), self.decoded, sidecar.labels, workers),
             images=self if sized else None,
             fetch=partial(self.decoded, resize=False),
@@ -213,18 +258,13 @@ class EncodedImages(ReadImages):
         )
 
 
-def training_part(folder: Path) -> Path:
-    """The training part of a folder that holds the parts of a published set, or the folder itself."""
-    below = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    training = [name for name in ("train", "training") if name in below]
-    return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
-
-
-def decoded(data: bytes, size: tuple[int, int] = (0, 0), fit: Fit = crop, exact: bool = False) -> np.ndarray:
+def decoded(
+    data: bytes, size: tuple[int, int] = (0, 0), fit: Fit = crop, exact: bool = False, levels: Levels = STORED
+) -> np.ndarray:
     """An encoded image as u8 [h, w, 3] RGB of a height and width; 0: its own. Raises ``Unreadable``."""
+    header = levels.on(read_header(data))
     if all(size):
-        return load_bytes(data, *size, fit, exact)
-    header = read_header(data)
+        return load_bytes(data, *size, fit, exact, header)
     return load_bytes(data, *header.shape, fit, exact=True, header=header)
 
 

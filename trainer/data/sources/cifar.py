@@ -11,6 +11,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import any_case, reading
 from trainer.contract.text import printable
 from trainer.data.sources._sidecar import Sidecar, read_small
+from trainer.data.sources._threads import say
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece
 
 HELP = "CIFAR-10's binary folder"
@@ -44,6 +45,8 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     """The training batches of a folder, or one file. Raises ``UserError``."""
     path = Path(data)
     paths = find_batches(path) if path.is_dir() else [path]
+    if path.is_dir() and any(paths[0].parent.glob(any_case("test_batch*.bin"))):
+        say(f"note: {path}: the {len(paths)} training batches are read, and not those for tests")
     count = 0
     for path in paths:
         size = path.stat().st_size

@@ -2,8 +2,8 @@
 ``hubstream:OWNER/NAME[:SPLIT]``, read while training and never stored. No torch.
 
 Of the latter, only those row groups of the hub's parquet files are read that training reaches: for sets larger than the
-disk. Opening reads the metadata and the labels. No code of a data set is run, and a row may name a file only in the
-hub's own download folders."""
+disk. Opening reads the metadata, the labels, and one group to see what its values mean. No code of a data set is run,
+and a row may name a file only in the hub's own download folders."""
 
 import re
 from functools import partial

@@ -18,6 +18,7 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.files import reading
 from trainer.data.sources._sidecar import Sidecar
+from trainer.data.sources._threads import say
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece
 
 HELP = "an idx file as MNIST's or its folder"
@@ -46,7 +47,11 @@ def claims(data: str) -> bool:
 def open(data: str, options: OpenOptions) -> ImageSource:
     """The images of a file or a folder, with their labels. Raises ``UserError``."""
     path = Path(data)
-    path = (find_images(path) if path.is_dir() else path) or path
+    if path.is_dir():
+        folder, path = path, find_images(path) or path
+        others = [one.name for one in path.parent.iterdir() if IMAGES_NAME.fullmatch(one.name) and one != path]
+        if others:
+            say(f"note: {folder}: {path.name} is read, and not {', '.join(sorted(others)[:3])}")
     with _opened(path, 3) as (_, sizes):
         count, height, width = sizes
     if max(height, width) > MOST_SIDE:

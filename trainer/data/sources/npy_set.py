@@ -14,6 +14,7 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import check_free, output, read_at, reading
+from trainer.contract.recognise import recognise
 from trainer.contract.text import printable
 from trainer.data.sources import _sidecar as known
 from trainer.data.sources.base import MOST_BYTES, ImageSource, OpenOptions, Piece, ReadImages
@@ -41,6 +42,16 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     return ImageSet(Path(data), options.bgr).source()
 
 
+def _found_instead(path: Path) -> str:
+    """What a file is that is no .npy file, in words; empty where its bytes do not tell."""
+    with contextlib.suppress(OSError):
+        found = recognise(path)
+        if found is not None and found.kind != "array":
+            more = ", expected its folder or a set" if found.kind == "image" else ""
+            return f"found {found.what}{more}"
+    return ""
+
+
 def read_header(path: Path) -> tuple[tuple[int, ...], int]:
     """Check a .npy file of images without reading it → its shape, [n, h, w] or [n, h, w, 1 or 3], and the byte where
     they begin. Raises ``UserError`` for a file that is missing, cut short, pickled, or no set of images."""
@@ -61,7 +72,7 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
     except UserError:
         raise
     except Exception as error:  # the header is parsed from text that can be anything
-        reason = re.sub(r"\s+", " ", printable(str(error)))[:160]
+        reason = _found_instead(path) or re.sub(r"\s+", " ", printable(str(error)))[:160]
         raise UserError(f"{path} is not a .npy file of images: {reason}") from None
     expected = "expected u8 [n, h, w, 3]"
     if dtype.hasobject:

@@ -9,6 +9,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import any_case
 from trainer.contract.packages import how_to_install
 from trainer.data.sources._tables import MOST_GROUP_BYTES, explained, open_groups, pack
+from trainer.data.sources._threads import say
 from trainer.data.sources.base import ImageSource, OpenOptions
 
 HELP = "parquet files"
@@ -31,6 +32,9 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     """The images of a file, or of the files of a folder. Raises ``UserError`` where they are not sound."""
     path = Path(data)
     paths = find_parquet(path) if path.is_dir() else [path]
+    others = sorted({*parquet_files(path)} - {*paths}) if path.is_dir() else []
+    if others:
+        say(f"note: {path}: {len(paths)} parquet files are read, not those of other parts ({others[0].name} ...)")
     what = str(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
     try:
         import datasets  # noqa: F401  (early, since the message is of it)
@@ -60,8 +64,14 @@ def open(data: str, options: OpenOptions) -> ImageSource:
 
 def find_parquet(folder: Path) -> list[Path]:
     """The parquet files in a folder, or in ``data`` below it; those of the training part where there are parts."""
+    found = parquet_files(folder)
+    return [path for path in found if path.name.startswith("train")] or found
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """All of them, of every part."""
     for place in (folder, folder / "data"):
         found = sorted(path for path in place.glob(any_case("*.parquet")) if path.is_file())
         if found:
-            return [path for path in found if path.name.startswith("train")] or found
+            return found
     return []

@@ -11,7 +11,7 @@ import importlib.util
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from trainer.contract.errors import require
 from trainer.contract.options import flag, out_of_range
@@ -27,7 +27,7 @@ class ToolOptions:
 
     def chosen(self, *names: str) -> dict[str, Any]:
         """Those of these options that do something."""
-        return {name: value for name in names if (value := getattr(self, name)) not in (None, False, 0, "none")}
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, False, 0, "none", "auto")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,16 @@ class WorkersOption(ToolOptions):
     """Options of tools that work on several images at once."""
 
     workers: int = flag("images at once (0: one a core)", default=0, within=(0, 256))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValuesOption(ToolOptions):
+    """Options of tools that read image files."""
+
+    values: Literal["auto", "stored", "ids", "10", "12"] = flag(
+        "what pixels' numbers are: as stored, ids of classes, bits of 16-bit files (auto: looked for, and said)",
+        default="auto",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

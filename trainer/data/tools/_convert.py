@@ -12,15 +12,15 @@ from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
 from trainer.data.sources._threads import say, usable
 from trainer.data.sources.folder import named
-from trainer.data.tools import ForceOption, WorkersOption
-from trainer.data.tools._files import check_targets, encode_png, find, write_file
+from trainer.data.tools import ForceOption, ValuesOption, WorkersOption
+from trainer.data.tools._files import check_targets, encode_png, find, look_at, write_file
 
 Change = Callable[[bytes, Header], np.ndarray]
 """A file's bytes and its header → the new image as OpenCV writes it. Raises ``Unreadable``."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertOptions(WorkersOption, ForceOption):
+class ConvertOptions(ValuesOption, WorkersOption, ForceOption):
     """Options of tools that make an image file of each image file."""
 
     inputs: Sequence[str] = argument("folders, quoted patterns, or image files", metavar="IN")
@@ -57,10 +57,11 @@ def plan(inputs: Sequence[str], folder: Path, force: bool) -> tuple[dict[Path, P
 def convert(targets: Mapping[Path, Path], change: Change, options: ConvertOptions) -> Iterator[Path]:
     """Write the PNG that ``change`` makes of each source to its target; files that cannot be used are named and left
     out. Gives each source whose result is safely on the disk. Raises ``UserError`` where there is none."""
+    levels = look_at(list(targets), options.values)
 
     def make(path: Path) -> bytes:
         data = read_bytes(path)
-        return encode_png(change(data, read_header(data)))
+        return encode_png(change(data, levels.on(read_header(data))))
 
     written = 0
     try:

@@ -13,11 +13,13 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.files import any_case, check_free, make_folder, output, real
 from trainer.contract.images import FITS, Fit, crop, files_in, fit_note
+from trainer.contract.levels import Levels
 from trainer.contract.options import flag
 from trainer.contract.text import printable
 from trainer.data.sources._sidecar import Sidecar
-from trainer.data.sources._threads import say
+from trainer.data.sources._threads import say, say_counts
 from trainer.data.sources.base import ImageSource
+from trainer.data.sources.folder import FolderImages
 from trainer.data.sources.npy_set import check_set
 from trainer.data.tools import ToolOptions
 
@@ -95,15 +97,26 @@ class Inputs:
         return replace(self.sidecar, labels=labels).take(np.array(kept))
 
 
+def look_at(files: Sequence[Path], values: str) -> Levels:
+    """What the values of image files mean; said, where that was a guess."""
+    images = FolderImages(files, (0, 0), crop)
+    if files:
+        images.look(values, f"{len(files):,} files")
+    return images.levels
+
+
 def find(inputs: Sequence[str], output: Path | None = None, required: bool = True) -> list[Path]:
     """The files of some inputs but for ``output``, and for what lies below it: each once, in the order of the inputs,
     sorted within a pattern. Raises ``UserError`` where there is none, if they are ``required``."""
     found: dict[Path, None] = {}
+    junk: list[Path] = []
     for pattern in inputs:
         path = Path(pattern)
         if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
             results = real(output) if output and output.is_dir() and real(output) != real(path) else None
-            found.update((file, None) for file in files_in(path) if not results or results not in real(file).parents)
+            found.update(
+                (file, None) for file in files_in(path, junk) if not results or results not in real(file).parents
+            )
         elif os.path.lexists(path) or not glob.has_magic(pattern):
             found[path] = None
         else:
@@ -113,6 +126,8 @@ def find(inputs: Sequence[str], output: Path | None = None, required: bool = Tru
             found.update((match, None) for name in matches if not (match := Path(name)).is_dir() or "**" not in pattern)
     if output is not None:
         found.pop(output, None)
+    if junk:
+        say_counts(" ".join(inputs), len(found), len(found) + len(junk), {"of the system": [one.name for one in junk]})
     if required and not found:
         raise UserError(f"no file matches {' '.join(map(printable, inputs))}")
     return list(found)

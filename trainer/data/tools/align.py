@@ -31,16 +31,25 @@ from trainer.data.sources import open_set
 from trainer.data.sources._threads import usable
 from trainer.data.sources.base import decoded
 from trainer.data.sources.npy_set import check_not_input, writing
-from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
+from trainer.data.tools import ForceOption, LandmarksOption, ValuesOption, WorkersOption
 from trainer.data.tools._convert import plan
-from trainer.data.tools._files import Inputs, Item, check_set_or_folder, check_targets, find, numbered_stems, write_png
+from trainer.data.tools._files import (
+    Inputs,
+    Item,
+    check_set_or_folder,
+    check_targets,
+    find,
+    look_at,
+    numbered_stems,
+    write_png,
+)
 
 Faces = Iterable[tuple[int, list[np.ndarray], tuple[int, int]]]
 """Of each image with a face: its number, its faces u8 [size, size, c], and the width and height that it has."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(LandmarksOption, WorkersOption, ForceOption):
+class Options(ValuesOption, LandmarksOption, WorkersOption, ForceOption):
     """What to cut faces out of, and how."""
 
     inputs: Sequence[str] = argument("folders, quoted patterns, image files; or one set", metavar="IN")
@@ -87,11 +96,12 @@ def run(options: Options) -> None:
     finder, variants = Finder(options.landmarks_model), options.variants()
     copies = [] if to_set else [[place.with_stem(place.stem + end) for end in variants] for place in places]
     check_targets(chain(*copies), [*map(Path, inputs), *source.files], options.force)
-    skipped: list[str] = []
+    skipped: dict[object, str] = {}
+    levels = look_at(source.files, options.values)
     faceless: list[str] = []
 
     def one(item: Item) -> tuple[list[np.ndarray], tuple[int, int]]:
-        image = decoded(read_bytes(item)) if isinstance(item, Path) else item
+        image = decoded(read_bytes(item), levels=levels) if isinstance(item, Path) else item
         points, shape = finder.find(image), (image.shape[1], image.shape[0])
         if points is None:
             return [], shape

@@ -26,17 +26,18 @@ import numpy as np
 from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import FITS, Fit, centre, load_bytes, read_bytes
+from trainer.contract.levels import STORED, too_dark
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import fit_face
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources import open_set
 from trainer.data.sources._labels import by_folder, by_table, numbered
-from trainer.data.sources._threads import counted, say, usable
+from trainer.data.sources._threads import counted, say, say_counts, summary, usable
 from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.npy_set import check_not_input, check_set, writing
-from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
-from trainer.data.tools._files import FIT_FLAGS, FitOption, Inputs, find, print_fit
+from trainer.data.tools import ForceOption, LandmarksOption, ValuesOption, WorkersOption
+from trainer.data.tools._files import FIT_FLAGS, FitOption, Inputs, find, look_at, print_fit
 
 LIKENESS = 0.97
 MOST_BITS = 10  # of 64 in which the hashes of one image differ at most
@@ -45,7 +46,7 @@ _ONES = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)  #
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(FitOption, LandmarksOption, WorkersOption, ForceOption):
+class Options(FitOption, ValuesOption, LandmarksOption, WorkersOption, ForceOption):
     """What to make a set of, and how."""
 
     inputs: Sequence[str] = argument("image files, quoted patterns, folders; or one set", metavar="PATTERN")
@@ -69,7 +70,17 @@ class Options(FitOption, LandmarksOption, WorkersOption, ForceOption):
 
     def made(self) -> dict[str, Any]:
         """What the images follow from, beside their files."""
-        names = ("size", "crop", "pad", "stretch", "min_size", "exact", "dedupe", *(["alike"] if self.dedupe else []))
+        names = (
+            "size",
+            "crop",
+            "pad",
+            "stretch",
+            "values",
+            "min_size",
+            "exact",
+            "dedupe",
+            *(["alike"] if self.dedupe else []),
+        )
         stretched = self.crop == "none" and not self.pad
         return {**self.chosen(*names), **({"stretch": True} if stretched else {})}
 
@@ -90,16 +101,17 @@ def run(options: Options) -> None:
     files = find(options.inputs, path) if opened is None else []
     source = Inputs.of_files(files) if opened is None else Inputs.of_set(opened)
     wanted = _labels(options, files)
+    levels = STORED if options.crop == "face" else look_at(files, options.values)
     fit, exact = options.fit, options.exact or options.crop == "face"
     seen = Seen(options.alike) if options.dedupe else None
-    skipped: list[str] = []
+    skipped: dict[object, str] = {}
     sizes: dict[int, tuple[int, int]] = {}  # width and height, of files
 
     def make(number: int) -> tuple[np.ndarray, tuple[int, int]]:
         if wanted[number] is None:
             raise Unreadable(f"no label in {options.labels}")
         data = read_bytes(files[number])
-        header = read_header(data)
+        header = levels.on(read_header(data))
         height, width = header.shape
         if min(height, width) < options.min_size:
             raise Unreadable(f"{width}x{height} px, --min-size is {options.min_size}")
@@ -116,7 +128,7 @@ def run(options: Options) -> None:
             yield number, image
 
     kept: list[int] = []
-    dropped = 0
+    dropped = brightest = 0
     with writing(path, (size, size, 3) if opened is None else opened.shape[1:], options.force) as writer:
         for number, image in made():
             same = None if seen is None else seen.find(image)
@@ -126,6 +138,7 @@ def run(options: Options) -> None:
                 continue
             writer.append(image)
             kept.append(number)
+            brightest = max(brightest, int(image.max()))
         if not kept:
             kind = "readable image with a face" if options.crop == "face" else "readable image"
             which = f"none of the {len(files)} files is a" if opened is None else f"{opened.name} holds no"
@@ -142,10 +155,17 @@ def run(options: Options) -> None:
     height, width, channels = writer.shape
     parts = [f"{len(kept)} images of {width}x{height} px"]
     parts += ["1 channel"] if channels == 1 else []
-    parts += [f"{len(skipped)} skipped"] if opened is None else []
+    left = len(skipped) if opened is None else source.count - len(kept) - dropped
+    parts += [f"{left} skipped"] if opened is None or left else []
     parts += [f"{dropped} dropped that came before"] if options.dedupe else []
     parts += [f"{len(sidecar.classes)} classes"] if sidecar.labels is not None else []
     print(f"{printable(path)}: {', '.join(parts)}")
+    reasons: dict[str, list[str]] = {}
+    for name, reason in skipped.items():
+        reasons.setdefault(summary(reason), []).append(Path(str(name)).name)
+    say_counts("of the inputs", len(kept), len(files) - dropped, reasons)
+    if warning := too_dark(brightest, str(path)):
+        say(f"note: {warning}")
     print_fit(Counter((height, width) for width, height in shapes), fit)
     small = [shape for shape in shapes if min(shape) < size]
     if small and options.crop != "face":
@@ -159,7 +179,9 @@ def open_one_set(options: Options) -> ImageSource | None:
     if len(options.inputs) > 1:
         return None
     fit = FITS["crop"] if options.crop == "face" else options.fit
-    source = open_set(name, OpenOptions(image_size=size, fit=fit, fit_flags=FIT_FLAGS, workers=workers))
+    source = open_set(
+        name, OpenOptions(image_size=size, fit=fit, fit_flags=FIT_FLAGS, workers=workers, values=options.values)
+    )
     if source is None:
         return None
     for option, value in (("--labels", options.labels), ("--min-size", options.min_size)):

@@ -153,4 +153,5 @@ def filter_set(source: ImageSource, options: Options) -> None:
         made_by = {"tool": "filter", "of": Path(options.inputs[0]).name, "options": chosen}
         writer.sidecar = replace(sidecar, made=made_by)
     kind = "no labels" if sidecar.labels is None else f"labels in {printable(beside(path))}"
-    print(f"{printable(path)}: {options.kind} of {writer.count} images of {width}x{height} px, {kind}")
+    left = f", {count - writer.count} skipped" if writer.count < count else ""
+    print(f"{printable(path)}: {options.kind} of {writer.count} images of {width}x{height} px{left}, {kind}")

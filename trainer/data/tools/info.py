@@ -18,13 +18,17 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Header, Unreadable
 from trainer.contract.headers import read_header as read_image_header
-from trainer.contract.images import files_in, read_bytes
+from trainer.contract.images import crop, read_bytes
+from trainer.contract.levels import NEARLY_BLACK
 from trainer.contract.options import argument
-from trainer.contract.text import printable
+from trainer.contract.text import natural, printable
 from trainer.data.sources import find_source
+from trainer.data.sources._beside import TABLES, labels_beside
+from trainer.data.sources._labels import class_folders
+from trainer.data.sources._layout import training_files
 from trainer.data.sources._sidecar import beside
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece
-from trainer.data.sources.folder import class_folders
+from trainer.data.sources.folder import FolderImages
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import ToolOptions
 
@@ -35,7 +39,7 @@ SHOWN = 8  # lines a list
 class Options(ToolOptions):
     """What to look at."""
 
-    path: Path = argument("a .npy, idx, parquet, .tar or CIFAR-10 file, folder, or 'x-{000..127}.tar'", metavar="FILE")
+    path: Path = argument("a set as training takes it: a file, a folder, or 'x-{000..127}.tar'", metavar="FILE")
 
 
 def run(options: Options) -> None:
@@ -95,7 +99,8 @@ def measure(pieces: Iterable[Piece], source: ImageSource) -> tuple[Counter[str],
         pixels += images[..., 0].size
         sums += images.reshape(-1, len(sums)).sum(0, dtype=np.float64)
     means = ", ".join(f"{mean:.1f}" for mean in sums / max(1, pixels))
-    return sizes, counts, [("values", f"{low}..{high}"), ("means", means)]
+    dark = ", dark as black" if high < NEARLY_BLACK else ""
+    return sizes, counts, [("values", f"{low}..{high}{dark}"), ("means", means)]
 
 
 def made_text(made: Mapping[str, Any]) -> str:
@@ -131,11 +136,13 @@ def describe_source(source: ImageSource) -> list[tuple[str, str]]:
 
 
 def describe_folder(folder: Path) -> list[tuple[str, str]]:
-    """Describe a folder, from headers alone. Raises ``UserError`` where nothing is readable."""
+    """Describe a folder as training reads it, from headers alone. Raises ``UserError`` where nothing is readable."""
     headers: list[tuple[Path, Header]] = []
     skipped: list[tuple[Path, str]] = []
+    junk: list[Path] = []
+    root, files = training_files(folder, junk)
     total = 0
-    for path in files_in(folder):
+    for path in (file for file in files if file.name not in TABLES):
         try:
             data = read_bytes(path)
             headers.append((path, read_image_header(data)))
@@ -144,17 +151,25 @@ def describe_folder(folder: Path) -> list[tuple[str, str]]:
             skipped.append((path, str(error)))
     if not headers:
         raise UserError(f"{folder} holds no readable image ({len(skipped)} other files)")
-    lines = [("folder", f"{folder}, {len(headers)} images, {size_text(total)}, {len(skipped)} other files")]
+    system = f", {len(junk)} of the system" if junk else ""
+    shown = f"{root}, {len(headers)} images, {size_text(total)}, {len(skipped)} other files{system}"
+    lines = [("folder", shown)]
     lines += _counted("format", Counter(header.format for _, header in headers))
     lines += _counted("size", Counter("{1}x{0} px".format(*header.shape) for _, header in headers))
-    labels, classes = class_folders(folder, [path for path, _ in headers])
-    lines += _counted("class", Counter(classes[label] for label in labels))
+    paths = [path for path, _ in headers]
+    known = labels_beside(root, [path.relative_to(root).as_posix() for path in paths])
+    labels, classes = (known[1], known[2]) if known is not None else class_folders(root, paths)
+    numbers = [] if labels is None else np.asarray(labels).tolist()
+    lines += _counted("class", Counter(classes[label] for label in numbers if label >= 0))
+    images = FolderImages(paths, (0, 0), crop)
+    images.look("auto", str(root), quiet=True)
+    lines += [("values", images.levels.note)] if images.levels.note else []
     return lines + _few("skipped", [f"{path}: {reason}" for path, reason in skipped])
 
 
 def _counted(name: str, counts: dict[str, int]) -> list[tuple[str, str]]:
     """Lines of the most frequent values."""
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], natural(item[0])))
     return _few(name, [f"{value}: {count}" for value, count in ranked])
 
 

@@ -23,18 +23,21 @@ import cv2
 from trainer.contract.errors import UserError, require
 from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import files_in, load_bytes, read_bytes
+from trainer.contract.images import load_bytes, read_bytes
+from trainer.contract.levels import STORED, Levels
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.sources import open_set
+from trainer.data.sources._labels import class_folders
+from trainer.data.sources._layout import training_files
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import say, usable
-from trainer.data.sources.base import OpenOptions, training_part
-from trainer.data.sources.folder import can_be_read, class_folders
+from trainer.data.sources.base import OpenOptions
+from trainer.data.sources.folder import can_be_read
 from trainer.data.sources.shards import PLAIN, RANGE, expand, index_of
 from trainer.data.sources.shards.writer import Entry, write_shards
-from trainer.data.tools import WorkersOption
-from trainer.data.tools._files import FIT_FLAGS, FitOption, Inputs, Item, print_fit
+from trainer.data.tools import ValuesOption, WorkersOption
+from trainer.data.tools._files import FIT_FLAGS, FitOption, Inputs, Item, look_at, print_fit
 
 ENCODED = {  # how, and how well
     "jpg": (cv2.IMWRITE_JPEG_QUALITY, 95),
@@ -46,7 +49,7 @@ PER_SHARD = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(FitOption, WorkersOption):
+class Options(FitOption, ValuesOption, WorkersOption):
     """What to write into shards, and how."""
 
     input: str = argument("a set, as training takes it", metavar="IN")
@@ -78,13 +81,14 @@ def run(options: Options) -> None:
     chosen = options.chosen("size", "pad", "stretch", "format", "quality", "pictures_per_shard", "names")
     made = {"tool": "shards", "of": name, "options": chosen}
     sizes = Counter[tuple[int, int]]()
-    skipped: list[str] = []
+    skipped: dict[object, str] = {}
     stored = entries(source, name, options, len(paths), skipped, sizes)
     index = write_shards(paths, stored, source.sidecar.classes, made)
     shown = "{}x{} px".format(*index.sizes[0]) if len(index.sizes) == 1 else "several sizes"
     kind = f", {len(index.classes)} classes" if index.labels is not None else ""
     found = f"{len(index)} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}"
-    print(f"{printable(index_of(paths[0]))}: {found}, {len(skipped)} skipped{kind}")
+    dropped = source.count - len(index)
+    print(f"{printable(index_of(paths[0]))}: {found}, {dropped} skipped{kind}")
     print_fit(sizes, options.fit)
 
 
@@ -108,7 +112,8 @@ def named_shards(options: Options) -> list[Path]:
 def open_source(options: Options) -> tuple[str, Inputs]:
     """A set, the files of a folder, or one file, and what it is called. Raises ``UserError``."""
     data = options.input
-    opened = open_set(data, OpenOptions(image_size=options.size or 0, fit=options.fit, fit_flags=FIT_FLAGS))
+    size, values = options.size or 0, options.values
+    opened = open_set(data, OpenOptions(image_size=size, fit=options.fit, fit_flags=FIT_FLAGS, values=values))
     if opened is not None:
         if opened.sidecar.groups is not None:
             which = f"which images of {data} are copies or made of others"
@@ -117,8 +122,7 @@ def open_source(options: Options) -> tuple[str, Inputs]:
     folder = Path(data)
     if not os.path.lexists(folder):
         raise UserError(f"there is no file {folder}")
-    root = training_part(folder) if folder.is_dir() else folder.parent
-    files = list(files_in(root)) if folder.is_dir() else [folder]
+    root, files = training_files(folder) if folder.is_dir() else (folder.parent, [folder])
     if not files:
         raise UserError(f"{folder} holds no file")
     labels, classes = class_folders(root, files, can_be_read)
@@ -127,13 +131,20 @@ def open_source(options: Options) -> tuple[str, Inputs]:
 
 
 def entries(
-    source: Inputs, title: str, options: Options, shards: int, skipped: list[str], sizes: Counter[tuple[int, int]]
+    source: Inputs,
+    title: str,
+    options: Options,
+    shards: int,
+    skipped: dict[object, str],
+    sizes: Counter[tuple[int, int]],
 ) -> Iterator[tuple[int, Entry]]:
     """The images, each with the number of its shard; ``sizes`` counts those (h, w) of files that are made squares.
     Raises ``UserError`` where none can be used."""
 
+    levels = look_at(source.files, options.values) if options.size or options.format else STORED
+
     def one(item: Item) -> Entry:
-        return make(item, options)
+        return make(item, options, levels)
 
     count, workers, number = source.count, options.workers, -1
     made = usable(source.items, one, count, name=source.title, workers=workers, skipped=skipped)
@@ -149,13 +160,13 @@ def entries(
         raise UserError(f"{title} holds no readable image; nothing was written")
 
 
-def make(item: Item, options: Options) -> Entry:
+def make(item: Item, options: Options, levels: Levels = STORED) -> Entry:
     """An image as it is stored. Raises ``Unreadable``."""
     ending: str = options.format or "jpg"
     before = None
     if isinstance(item, Path):
         data = read_bytes(item)
-        header = read_header(data)
+        header = levels.on(read_header(data))
         height, width = (options.size, options.size) if options.size else header.shape
         # what cannot be decoded is not to stop a training
         item = load_bytes(data, height, width, options.fit, header=header)

@@ -17,10 +17,11 @@ from viewer.options import model_threads, with_saved
 from viewer.room import Tiling
 from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer, first_gain, open_layer
+from viewer.sessions.knob import first_knob, settings_of
 from viewer.sessions.model_session import Part
 from viewer.sessions.replay import first_classes, read_saved
 from viewer.sessions.sheet_session import SheetSession
-from viewer.sessions.sheet_state import SheetState
+from viewer.sessions.sheet_state import Gain, SheetState
 from viewer.sheet import moved
 from viewer.state import next_seed
 
@@ -30,7 +31,7 @@ LEG_FRAMES: Final = 30  # of a walk at its first speed
 _AHEAD_BYTES: Final = 48_000_000  # of images made before their time
 _LAST_TICK: Final = 2**53
 
-_Frame = tuple[int, Classes, int]  # seed, classes and position of the state that shows it
+_Frame = tuple[int, Classes, Gain | None, int]  # seed, classes, scalar and position of the state that shows it
 
 
 @final
@@ -108,16 +109,17 @@ class AnimateSession(SheetSession[AnimateState, tuple[_Frame, ...]]):
 
     def _work(self, request: tuple[_Frame, ...]) -> Iterator[Part]:
         count = self.state.sheet.count
-        wanted = np.concatenate([self._walk_latents(seed, position) for seed, _, position in request])
-        labels = self._labels_of(request[0][1])
+        wanted = np.concatenate([self._walk_latents(seed, position) for seed, *_, position in request])
+        _, classes, knob, _ = request[0]
+        labels = self._labels_of(classes)
         labels = None if labels is None else np.tile(labels, len(request))
-        for part in self._decode(wanted, labels, group=count):
+        for part in self._decode(wanted, labels, group=count, settings=settings_of(knob)):
             yield replace(part, first=part.first // count)
 
     def _ask(self) -> None:
         state = self.state
         ahead = range(self._ahead + 1)
-        coming = [(state.seed, state.classes, state.position + number * state.speed) for number in ahead]
+        coming = [_frame_of(replace(state, position=state.position + number * state.speed)) for number in ahead]
         for frame in self._frames.keys() - set(coming):
             del self._frames[frame]
         missing = tuple(frame for frame in coming if frame not in self._frames)
@@ -166,7 +168,7 @@ class AnimateSession(SheetSession[AnimateState, tuple[_Frame, ...]]):
 def open_session(options: Options) -> AnimateSession:
     """The walk that the options ask for. Raises ``UserError``."""
     threads = model_threads(options.threads)
-    model = open_model(options.model, threads=threads, wanted="generator")
+    model = open_model(options.model, threads=threads, wanted="generator", reading=options.reading)
     if options.gain is not None and options.detail is None:
         raise UserError("--gain is for --detail, found it without")
     layer = None if options.detail is None else open_layer(model, options.detail, threads=threads)
@@ -194,6 +196,7 @@ def open_session(options: Options) -> AnimateSession:
         cursor=cursor,
         classes=first_classes(options.label, model, saved),
         gain=first_gain(options.gain, layer, saved),
+        knob=first_knob(model, saved),
     )
     session = AnimateSession(model, state, options.out, layer, frames)
     session.tiling = tiling
@@ -201,4 +204,4 @@ def open_session(options: Options) -> AnimateSession:
 
 
 def _frame_of(state: AnimateState) -> _Frame:
-    return state.seed, state.classes, state.position
+    return state.seed, state.classes, state.knob, state.position

@@ -246,6 +246,8 @@ class Measuring:
         small = self.count - self._unreadable - measured
         if isinstance(self.makers[0], TranslatorMaker) and small:
             notes.append(f"{small} images are too small and were left out")
+        if shrunk := max((one.shrunk for one in self.makers if isinstance(one, TranslatorMaker)), default=0):
+            notes.append(f"{shrunk} images are larger than what goes in (--size), and were shrunk")
         if self.data.labels is None and any(
             isinstance(one, GeneratorMaker) and one.model.classes for one in self.makers
         ):

@@ -29,7 +29,7 @@ from viewer.sessions.generator_page.session import TRUNCATION_STEPS, page_latent
 from viewer.sessions.model_session import Decoder, Labels
 from viewer.sessions.replay import exact_numbers
 from viewer.sessions.sampling import Diffusion, Settings
-from viewer.sessions.translation import Translator, Upscaler, visible
+from viewer.sessions.translation import LARGEST_SIZE, Translator, Upscaler, visible
 
 _LOOK_SECONDS: Final = 0.2  # between looks at images in the making
 _USUAL_CUT: Final = 512  # pixels a side, of an image that is enlarged
@@ -83,6 +83,10 @@ class Maker(ABC):
     def latents(self, page: Page) -> Latents | None:
         """Of the images of a page, [n, d]; ``None`` where there are none."""
         return None
+
+    def remark(self, sizes: Sequence[tuple[int, int]]) -> str:
+        """What becomes of images of these sizes (h, w) unasked before they go in, and the way out; empty: nothing."""
+        return ""
 
     def label_name(self, label: int) -> str:
         """The name of a class."""
@@ -177,14 +181,28 @@ class TranslatorMaker(Maker):
         self.has_latent = self.translator.latent_size > 0
         self.size = size
         self.cut = size or _USUAL_CUT
+        self.shrunk = 0  # images of a set that were made smaller to be measured
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:
+        return self.translator.layout.result_size(*self.takes(height, width))
+
+    def remark(self, sizes: Sequence[tuple[int, int]]) -> str:
+        changed = [size for size in sizes if self.takes(*size) != size]
+        if self.size or not changed:
+            return ""
+        (height, width), (rows, columns) = max(changed), self.takes(*max(changed))
+        if self.upscaler is not None:
+            part = f"{columns}x{rows} of {width}x{height}"
+            return f"of larger images the middle is enlarged ({part}): --size N takes more"
+        longer, fixed = max(height, width), any(side is not None for side in self.translator.layout.largest)
+        way = f"--size {longer} takes it as it is" if longer <= LARGEST_SIZE else f"--size {LARGEST_SIZE} takes more"
+        return f"{width}x{height} shrunk to {columns}x{rows}: {'the size that a model takes' if fixed else way}"
+
+    def takes(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of what goes in of an image of this size."""
         if self.upscaler is None:
-            height, width = self.translator.fitted(height, width)
-            scale = self.translator.layout.scale
-        else:
-            height, width, scale = min(height, self.cut), min(width, self.cut), self.upscaler.scale
-        return height * scale, width * scale
+            return self.translator.fitted(height, width)
+        return min(height, self.cut), min(width, self.cut)
 
     def middle(self, image: Image) -> Image:
         """As much of the middle of an image as is enlarged."""
@@ -217,7 +235,8 @@ class TranslatorMaker(Maker):
             with self.lock:
                 next(steps)
             finished = done == len(tiles)
-            yield Made([number], [result if finished else result.copy()], finished, done)
+            shown = result[..., :3]
+            yield Made([number], [shown if finished else shown.copy()], finished, done)
 
     def latents(self, page: Page) -> Latents | None:
         latent = self.translator.latent(page.seed)
@@ -253,9 +272,9 @@ class DenoiserMaker(Maker):
             yield Made(list(numbers) if images else [], images, finished, run.step)
 
     def samples(self, seed: int, count: int) -> Iterator[Images]:
-        labels = len(self.model.classes)
-        rows = -(-count // _SAMPLED_COLUMNS)
-        classes = Classes(labels and labels + 1, labels)  # images of no class
+        rows, free = -(-count // _SAMPLED_COLUMNS), self.model.free_label
+        labels = len(self.model.classes)  # images of no class, or of each class as many
+        classes = Classes(labels + free, labels if free else 0, by_row=not free)
         steps = sampling.USUAL_STEPS[self.diffusion.settings.sampler]
         page = sampling.Page(seed, steps, rows, _SAMPLED_COLUMNS, classes=classes)
         for group in self.diffusion.groups_of(page, range(count)):
@@ -286,7 +305,7 @@ def input_image(maker: Maker, photo: Photo) -> Image:
     if isinstance(maker, GeneratorMaker):
         return fit(photo.image, *maker.model.image_size)
     if isinstance(maker, TranslatorMaker) and maker.upscaler is not None:
-        return maker.upscaler.blank(replace(photo, image=maker.middle(photo.image)))
+        return maker.upscaler.blank(replace(photo, image=maker.middle(photo.image)))[..., :3]
     if isinstance(maker, TranslatorMaker):
         return visible(maker.translator.condition_of(photo.image, maker.translator.how.sigma))
     raise ModelError(f"{maker.model.path}: takes no images")

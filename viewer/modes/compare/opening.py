@@ -17,7 +17,10 @@ from trainer.contract.packages import ROOT
 from trainer.contract.recognise import recognise
 from trainer.contract.run_folder import checkpoints, is_run, step_of
 from trainer.contract.text import printable
-from viewer.model import Model, an, open_model
+from viewer.description import an
+from viewer.graph.properties import read_card
+from viewer.graph.reading import Reading
+from viewer.model import Model, open_model
 
 MOST_MODELS: Final = 4
 KINDS: Final = ("generator", "translator", "denoiser")
@@ -121,16 +124,19 @@ def _export(source: Source, target: Path) -> str:
     return f"{source.path}: cannot be exported: {(errors or lines)[-1].removeprefix('error: ')}"
 
 
-def open_all(paths: Sequence[Path], threads: int, many_sizes: bool) -> list[Model]:
-    """The models, all of one kind. ``many_sizes``: images of many sizes will go through them. Raises ``UserError``."""
+def open_all(paths: Sequence[Path], threads: int, many_sizes: bool, reading: Reading) -> list[Model]:
+    """The models, all of one kind. ``many_sizes``: images of many sizes will go through them. ``reading``: of those
+    without a card. Raises ``UserError``."""
     models: list[Model] = []
+    foreign = [path for path in paths if read_card(path) is None] if reading.kept else []
     for path in paths:
-        model = open_model(path, threads=threads, many_sizes=many_sizes)
+        said = reading if path in (foreign or paths) else Reading()
+        model = open_model(path, threads=threads, many_sizes=many_sizes, reading=said)
         if model.kind not in KINDS:
-            raise model.error(f"found {an(model.kind)}{model.found}, expected {', '.join(map(an, KINDS))} to compare")
+            raise model.error(f"found {model.what}, expected {', '.join(map(an, KINDS))} to compare")
         if models and model.kind != models[0].kind:
             raise model.error(
-                f"found {an(model.kind)}, expected {an(models[0].kind)} as {models[0].path} is: models of one kind"
+                f"found {model.what}, expected {an(models[0].kind)} as {models[0].path} is: models of one kind"
             )
         models.append(model)
     return models

@@ -8,14 +8,15 @@ from typing import Final, Literal
 from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
 from viewer.bindings import ARROWS, CLASS, PAGES, ROWS_BY_CLASS, Binding, merged
+from viewer.further_options import NoiseOptions
 from viewer.keys import Action
-from viewer.options import LimitOptions, SessionOptions, model_file, scale_flag, whole
+from viewer.options import ReadingOptions, SessionOptions, model_file, scale_flag, whole
 
 View = Literal["side", "wipe", "difference", "figures"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(LimitOptions, SessionOptions):
+class Options(NoiseOptions, ReadingOptions, SessionOptions):
     models: Sequence[Path] = argument(
         "two to four ONNX files of one kind, or runs (the best checkpoint of each); one run: its checkpoints",
         nargs="+", type=model_file, metavar="FILE|RUN",
@@ -56,7 +57,7 @@ class Options(LimitOptions, SessionOptions):
     )  # fmt: skip
     features: Path | None = flag(
         "also compare what this network says of images: an encoder, a classifier, a feature extractor",
-        metavar="NET.onnx", group="figures",
+        type=model_file, metavar="NET.onnx", group="figures",
     )  # fmt: skip
     count: int = flag(
         "images of the set, and as many samples, at most (500)", default=500, type=whole(2, 10**6), metavar="N",

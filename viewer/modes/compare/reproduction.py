@@ -74,18 +74,22 @@ def _translated(maker: TranslatorMaker, read: Sequence[tuple[Image, Image | None
     targets, results, border = [], [], 0
     for image, other in read:
         if maker.upscaler is not None:
-            border = scale = maker.upscaler.scale
-            rows, columns = (min(side // scale, maker.cut) * scale for side in image.shape[:2])
+            scale, border = maker.upscaler.scale, math.ceil(maker.upscaler.scale)
+            smaller = [min(int(side // scale), maker.cut) for side in image.shape[:2]]
+            smaller = [side // scale.denominator * scale.denominator for side in smaller]
+            rows, columns = (int(side * scale) for side in smaller)
             top, left = ((side - length) // 2 for side, length in zip(image.shape[:2], (rows, columns), strict=True))
             if min(rows, columns) <= 2 * border:
                 continue  # nothing is left of it without the border
             target = np.ascontiguousarray(image[top : top + rows, left : left + columns])
-            photo = Photo(np.ascontiguousarray(shrink(target, scale)))
-            result = maker.upscaler.blank(photo)
-            for _ in maker.upscaler.fill(result, photo, maker.upscaler.plan(photo)):
-                pass
+            photo = Photo(
+                np.ascontiguousarray(shrink(target, scale) if isinstance(scale, int) else resize(target, *smaller))
+            )
+            result = maker.upscaler.result_of(photo)[..., :3]
         else:
-            result = maker.translated(image if other is None else other, seed)
+            source = image if other is None else other
+            maker.shrunk += maker.takes(*source.shape[:2]) != source.shape[:2]
+            result = maker.translated(source, seed)
             target = resize(image, *result.shape[:2])
         targets.append(target)
         results.append(result)
@@ -101,7 +105,8 @@ def _denoised(maker: DenoiserMaker, read: Sequence[tuple[int, Image, Image | Non
     size = math.prod(denoiser.shape)
     noise = np.stack([normal(f"figures {seed} {number}", size) for number, _, _ in read]).reshape(clean.shape)
     shares = np.array(denoiser.schedule["alpha_bar"])
-    labels = [len(maker.model.classes)] * len(read) if denoiser.names else []
+    label = len(maker.model.classes) if maker.model.free_label else 0
+    labels = [label] * len(read) if denoiser.names else []
     for share in _SIGNAL:
         t = int(np.abs(shares - share).argmin())
         noisy = add_noise(denoiser.schedule, clean, t + 1, noise)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from trainer.contract.errors import ImageError, UserError
-from viewer.files.inputs import find_photos
+from viewer.files.tree import find_images
 from viewer.model import Model, open_model
 from viewer.modes.compare.figures import Measuring, open_measuring
 from viewer.modes.compare.makers import DenoiserMaker, GeneratorMaker, Maker, Photos, TranslatorMaker
@@ -27,6 +27,7 @@ from viewer.sheet import Sheet
 
 _ACROSS: Final = {"generator": 8, "translator": 4, "denoiser": 6}  # images beside each other, by default
 _ROWS: Final = {"generator": 4, "translator": 2, "denoiser": 3}
+_LOOKED_AT: Final = 500  # images, for their sizes
 _MOST_STEPS: Final = 10_000
 
 
@@ -52,9 +53,9 @@ def begin(options: Options) -> tuple[Comparison, CompareState]:
             raise UserError(f"--{name} is {value}: figures need a set, expected --data beside it")
     if options.view == "figures" and not options.data:
         raise UserError("--view figures: figures need a set, expected --data beside it")
-    paths = list(readable(find_photos(words))) if words else []
+    paths = list(readable(find_images(words).paths)) if words else []
     with exported(sources) as files:
-        models = open_all(files, threads, many_sizes=bool(options.images))
+        models = open_all(files, threads, many_sizes=bool(options.images), reading=options.reading)
         saved = None if options.saved is None else read_saved(options.saved, "compare", MODES, *models)
         if saved is not None:
             options = with_saved(options, _options_of(saved, models[0].kind))
@@ -165,7 +166,7 @@ def _classes(models: Sequence[Model], label: str | None, saved: SavedRecipe | No
     names = known[0].classes
     count = min(len(model.classes) for model in known)
     alike = all(model.classes == names for model in known)
-    none = models[0].kind == "denoiser" and alike
+    none = models[0].kind == "denoiser" and alike and all(model.free_label for model in known)
     classes = Classes(count + none, count if none else 0)  # the last is none of the classes
     classes = classes if saved is None else saved.classes(classes.count)
     if label is None:
@@ -243,6 +244,9 @@ def notes_of(makers: Sequence[Maker], state: CompareState) -> list[str]:
                 notes.append("each size has its own noise")
     elif len({maker.size_of(512, 512) for maker in makers}) > 1:
         notes.append("results differ in size: shown at one scale")
+    if state.mode == "images" and state.kind == "translator":
+        sizes = list(readable(makers[0].photos.paths[:_LOOKED_AT]).values())
+        notes += dict.fromkeys(filter(None, (maker.remark(sizes) for maker in makers)))
     known = {model.classes for model in models if model.classes}
     if len(known) > 1:
         notes.append("classes differ: chosen by number")

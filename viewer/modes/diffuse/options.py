@@ -7,12 +7,13 @@ from typing import Final, Literal
 
 from trainer.contract.options import argument, flag
 from viewer.bindings import CLASS, PAGES, ROWS_BY_CLASS, Binding, merged
+from viewer.further_options import NoiseOptions, OutputOptions
 from viewer.keys import Action
-from viewer.options import OutputOptions, model_file, number, scale_flag, whole
+from viewer.options import model_file, number, scale_flag, whole
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(OutputOptions):
+class Options(NoiseOptions, OutputOptions):
     model: Path = argument("ONNX file of a denoiser", type=model_file, metavar="FILE")
     rows: int | None = flag("rows of images (3)", type=whole(1, 64), metavar="N")
     cols: int | None = flag("columns of images (4; 2 of photographs)", type=whole(1, 64), metavar="N")

@@ -11,14 +11,16 @@ from typing import Final, final
 import numpy as np
 
 from trainer.contract.errors import ImageError, UserError
+from trainer.contract.hub.names import is_hub_name
 from trainer.contract.text import printable
 from viewer import render
-from viewer.files.inputs import find_photos
 from viewer.files.png import encode_png, save_numbered
+from viewer.files.tree import find_images
 from viewer.keys import Action, Event
 from viewer.model import Images, Model, open_model
 from viewer.modes.diffuse.options import BINDINGS, Options
 from viewer.modes.diffuse.replay import options_of, photos_of, recipe_of
+from viewer.modes.diffuse.saturation import remark
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.options import model_threads, with_saved
 from viewer.room import Room, Tiling
@@ -44,6 +46,7 @@ from viewer.sheet import Sheet, moved
 from viewer.state import next_seed
 
 _ROWS, _COLUMNS = 3, 4  # images
+_DOUBT_SECONDS: Final = 8.0  # that a line about a page is shown
 _PREVIEW_SECONDS: Final = 0.2  # between looks at images in the making: they should cost a few percent at most
 
 
@@ -169,6 +172,8 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         if part.images is not None:
             self._shown, self.changed = part, True
         if part.finished:
+            if part.images is not None and (doubt := remark(self.diffusion, part.images)):
+                self.notify(doubt, seconds=_DOUBT_SECONDS)
             self._save_waiting(part.images)
 
     def _screen(self) -> render.Image:
@@ -274,7 +279,7 @@ def open_session(options: Options) -> DiffuseSession:
 def begin(options: Options) -> tuple[Diffusion, DiffuseState, Tiling]:
     """The mode as its flags or ``--from`` say, and how its sheet follows from the room. Raises ``UserError``."""
     threads = model_threads(options.threads, all_cores=True)
-    model = open_model(options.model, threads=threads, wanted="denoiser")
+    model = open_model(options.model, threads=threads, wanted="denoiser", reading=options.reading)
     for name, value in (("start", options.start), ("strength", options.strength), ("no-noise", options.no_noise)):
         if value and not options.init:
             raise UserError(f"--{name} is for images to begin with, expected --init beside it")
@@ -323,11 +328,16 @@ def _tiling(options: Options, diffusion: Diffusion) -> Tiling:
 
 def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[Path]]:
     """The generator, or the photographs, to begin with."""
-    if not any(word.lower().endswith(".onnx") for word in words):
-        return None, list(readable(find_photos(words))) if words else []
+    if not any(word.lower().endswith(".onnx") or is_hub_name(word) for word in words):
+        return None, list(readable(find_images(words).paths)) if words else []
     if len(words) > 1:
         raise UserError(f"--init has {len(words)} files, expected one generator (.onnx), or photographs")
-    return open_model(Path(words[0]), threads=threads, wanted="generator"), []
+    path = Path(words[0])
+    if is_hub_name(path):
+        from trainer.contract.hub.files import local
+
+        path = local(path)
+    return open_model(path, threads=threads, wanted="generator"), []
 
 
 def _settings_of(options: Options, denoiser: Denoiser) -> Settings:

@@ -7,7 +7,12 @@ from viewer.sessions.generator_page import GRID_BINDINGS, GridOptions
 
 Options = GridOptions
 BINDINGS: Final = merged(
-    *GRID_BINDINGS, Binding("+ -", "more varied, more typical (= and _ too)", hint="+ - truncation")
+    *GRID_BINDINGS,
+    Binding(
+        "+ -",
+        "more varied, more typical; of models that take a number besides: this (= and _ too)",
+        hint={"scalar": "+ - number", "": "+ - truncation"},
+    ),
 )
 KIND: Final = "generator"
 OPENS: Final = {"generator": "", "generator image": "--encode"}

@@ -6,6 +6,7 @@ from typing import Final
 
 from trainer.contract.options import argument
 from viewer.bindings import Binding, merged
+from viewer.options import model_file
 from viewer.sessions.generator_page import GRID_BINDINGS, GridOptions, gain_flag
 
 
@@ -13,7 +14,7 @@ from viewer.sessions.generator_page import GRID_BINDINGS, GridOptions, gain_flag
 class Options(GridOptions):
     detail: Path | None = argument(
         "ONNX file of a detail network of the same latents; without, images are sharpened",
-        default=None, nargs="?", metavar="DETAIL",
+        default=None, nargs="?", type=model_file, metavar="DETAIL",
     )  # fmt: skip
     gain: float | None = gain_flag()
 

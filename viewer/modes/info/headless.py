@@ -8,8 +8,9 @@ from typing import Any
 
 from export.card import Card
 from export.kinds import KINDS
-from trainer.contract.text import printable
+from trainer.contract.text import printable, say
 from viewer.files.png import is_png, read_recipe
+from viewer.graph.reading import flag_of, remember
 from viewer.model import Model, ModelError, open_model
 from viewer.modes.info.options import Options
 from viewer.modes.info.saved import describe_saved
@@ -20,7 +21,9 @@ def write(options: Options) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a model's own words may not fit the terminal's alphabet
     saved = read_recipe(options.model) if is_png(options.model) else None
-    model = open_model(options.model) if saved is None else None
+    model = open_model(options.model, reading=options.reading, silent=True) if saved is None else None
+    if model is not None and (kept := remember(options.model, options.reading)):
+        say(f"{printable(options.model)}: {kept}")
     if options.json:
         print(json.dumps(saved if model is None else _as_json(model), indent=1))
         return
@@ -39,6 +42,7 @@ def _as_json(model: Model) -> dict[str, Any]:
         "sha256": model.sha256,
         "sealed": model.sealed,
         "inferred": model.inferred,
+        "remarks": model.remarks,
         "inputs": model.ports[0],
         "outputs": model.ports[1],
         "card": {} if card is None else {key: json.loads(text) for key, text in card.to_props().items()},
@@ -55,6 +59,7 @@ def describe_model(model: Model) -> Sequence[tuple[str, str]]:
         seal = "sealed, intact" if model.sealed else "not sealed"
         lines += [("card", f"schema {card.schema}, {seal}"), ("family", card.family)]
     lines += zip(("inputs", "outputs"), model.ports, strict=True)
+    lines.append(("given", model.given))
     if card is not None:
         lines += _describe_card(card)
     kind = KINDS.get(model.kind)
@@ -64,6 +69,8 @@ def describe_model(model: Model) -> Sequence[tuple[str, str]]:
         except ModelError as error:
             layout = str(error)
         lines.append(("layout", layout))
+    lines += [("guessed" if number == 0 else "", remark) for number, remark in enumerate(model.remarks)]
+    lines += [("told", ", ".join(f"{flag_of(name)} {text}" for name, text in model.reading.kept.items()))]
     lines.append(("sha256", model.sha256))
     return [(name, text) for name, text in lines if text]
 

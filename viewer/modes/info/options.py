@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.options import argument, flag
-from viewer.options import BUILT_IN, LimitOptions, model_file
+from viewer.further_options import NoiseOptions
+from viewer.options import BUILT_IN, ReadingOptions, model_file, output_flag
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(LimitOptions):
+class Options(NoiseOptions, ReadingOptions):
     model: Path = argument(
         "ONNX file, or a PNG that the viewer saved",
         default=BUILT_IN, nargs="?", type=model_file, metavar="FILE",
     )  # fmt: skip
+    output_name: str | None = output_flag()
     json: bool = flag("print everything as JSON, with all numbers", default=False)
     without_screen = True
 

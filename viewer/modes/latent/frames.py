@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from viewer.frame import plots
 from viewer.frame.area import Area, image_area
 from viewer.frame.plots import Pixels
-from viewer.labels import Image, fitted, write
+from viewer.labels import Image, fitted, one_colour, write
 from viewer.latents import Latents
 from viewer.model import Images
 from viewer.modes.latent.layout import TEXT_LINE, TRACK, Layout, gauge_track
@@ -112,7 +112,7 @@ class Painter:
 
 def empty_plane(layout: Layout) -> Image:
     """A plane without images."""
-    return np.full((layout.plane.height, layout.plane.width, 3), plots.GROUND, np.uint8)
+    return one_colour(layout.plane.height, layout.plane.width, plots.GROUND)
 
 
 def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequence[str]) -> Image:

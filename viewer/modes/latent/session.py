@@ -9,34 +9,33 @@ from typing import Any, Final
 import numpy as np
 
 from trainer.contract.directions import add_direction, name_error
-from trainer.contract.errors import ImageError, UserError
+from trainer.contract.errors import ImageError
 from trainer.contract.files import make_folder
 from trainer.contract.images import resize
 from viewer import render
 from viewer.frame import plots
 from viewer.keys import Action, Event
 from viewer.latents import Latents
-from viewer.model import Images, Model, ModelError, open_model, open_sibling_encoder
+from viewer.model import Images, Model
 from viewer.modes.latent.frames import Painter
 from viewer.modes.latent.layout import for_cells, make_layout
 from viewer.modes.latent.naming import FOUND, Finder, entry_of, in_groups, rounded, to_name, with_name
 from viewer.modes.latent.options import BINDINGS, Options
 from viewer.modes.latent.plan import COARSER, ImageRequest, Plan, plan_of, point_request
-from viewer.modes.latent.recipe import named_of, recipe_of, saved_random, state_of
-from viewer.modes.latent.scatter import Encoded, Scatter, open_scatter, random_scatter
-from viewer.modes.latent.space import MIDDLE, Numbers, space_of
-from viewer.modes.latent.state import VIEWS, LatentState, begin, place
-from viewer.named_directions import file_of, known_directions, origin_of
-from viewer.options import model_threads
+from viewer.modes.latent.recipe import recipe_of
+from viewer.modes.latent.scatter import Encoded, Scatter
+from viewer.modes.latent.space import MIDDLE, Numbers
+from viewer.modes.latent.starting import start
+from viewer.modes.latent.state import LatentState, place
+from viewer.named_directions import origin_of
 from viewer.room import Room
 from viewer.sessions.classes import class_words
 from viewer.sessions.model_session import Labels, ModelSession
-from viewer.sessions.replay import exact_numbers, first_classes, read_saved
+from viewer.sessions.replay import exact_numbers
 from viewer.sessions.session import check_saved_size
 from viewer.worker import Worker
 
 _KEPT_BYTES: Final = 160_000_000  # of images that may be asked for once more
-_LARGEST_FRAME: Final = 2**24  # pixels
 _TURNS: Final = {Action.PAGE_DOWN: 1, Action.PAGE_UP: -1}
 _ENDS: Final = np.array([[-2.0], [2.0]])  # stds that the images towards A and B are away from the point
 _TERMINAL_CELL: Final = 12  # half blocks that an image of the plane is wide at least
@@ -362,50 +361,11 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
 
 def open_session(options: Options) -> LatentSession:
     """The view of latent space that the options ask for. Raises ``UserError``."""
-    if options.bgr and options.data is None:
-        raise UserError("--bgr is for the .npy file of --data, found it without")
-    if options.random is not None and options.data is not None:
-        raise UserError("--random and --data both say what to scatter, expected one of them")
-    path, threads = options.model, model_threads(options.threads)
-    model = open_model(path, threads=threads, wanted="generator")
-    if model.latent.size < 2:
-        raise ModelError(f"{path}: a latent of {model.latent.size} number, expected 2 at least")
-    encoder = None if options.data is None else open_sibling_encoder(path, threads=threads)
-    most, bgr = options.points, options.bgr
-    saved = None if options.saved is None else read_saved(options.saved, "latent", VIEWS, model)
-    if saved is not None:
-        most, bgr = saved.whole("points", 1, 10**6, 1), bgr or saved.values.get("bgr") is True
-    drawn = None if options.random is None else (options.seed, options.random)
-    if saved is not None and "random" in saved.values and options.data is None:
-        drawn = saved_random(saved)
-    scatter = open_scatter(model, encoder, options.data, most, bgr) if drawn is None else random_scatter(model, *drawn)
-    classes = first_classes(options.label, model, saved)
-    file = file_of(model, options.directions, options.out)
-    known = known_directions(model, file)
-    named = known.vectors if saved is None else named_of(saved, known.vectors, model.latent.size)
-    space = space_of(model.card, model.latent, named)
-    if saved is None:
-        layout = make_layout(*model.image_size, options.rows, options.cols, options.scale or 1.0)
-        state = begin(space, layout, options.seed, options.reach, options.lerp)
-        state = replace(state, view=options.view, classes=classes)
-    else:
-        state, data = state_of(saved, model, space, classes, len(scatter.numbers)), str(saved.values.get("data", ""))
-        found = "" if scatter.source is None else scatter.source.path.name
-        if state.view == "scatter" and data != found:
-            raise ModelError(f"{saved.path}: made with --data {data!r}, found {found!r}")
-    views = VIEWS if len(scatter.numbers) else tuple(view for view in VIEWS if view != "scatter")
-    if state.view not in views:
-        raise ModelError(f"{path}: keeps no latents of training images; to scatter others, give --data or --random")
-    layout = state.layout
-    if layout.width * layout.height > _LARGEST_FRAME:
-        raise ModelError(f"a frame of {layout.width}x{layout.height} pixels is too large; try a smaller --scale")
-    session = LatentSession(model, replace(state, views=views), options.out, scatter, file)
-    session.counted = saved is not None or any(one is not None for one in (options.rows, options.cols, options.scale))
-    if known.strangers:
-        names = ", ".join(known.strangers)
-        session.notify(f"{file.name}: found in another model, may mean nothing in this one: {names}")
-    elif options.directions is not None and not file.exists():
-        session.notify(f"{file}: not there yet, key d makes it")
+    begun = start(options)
+    session = LatentSession(begun.model, begun.state, options.out, begun.scatter, begun.directions)
+    session.counted = begun.counted
+    if begun.notice:
+        session.notify(begun.notice)
     return session
 
 

@@ -20,6 +20,7 @@ from viewer.files.results import encode
 from viewer.frame.area import Area
 from viewer.frame.plots import mark
 from viewer.keys import Action, Event
+from viewer.labels import one_colour
 from viewer.modes.pick.options import BINDINGS, Options
 from viewer.room import Room
 from viewer.sessions.session import Session
@@ -140,7 +141,7 @@ class PickSession(Session[PickState, None, None]):
     def _screen(self) -> render.Image:
         state = self.state
         width, height = state.view
-        frame = np.full((height, max(width, render.LEAST_WIDTH), 3), render.PAPER, np.uint8)
+        frame = one_colour(height, max(width, render.LEAST_WIDTH))
         frame[:, :width] = self._seen()
         mark(frame, state.place)
         return frame

@@ -6,14 +6,22 @@ from typing import Final, Literal
 
 from trainer.contract.options import flag
 from viewer.bindings import ARROWS, BACK, PAGES, Binding, merged
+from viewer.further_options import ImagesOptions
 from viewer.keys import Action
-from viewer.options import ImagesOptions, whole
+from viewer.options import whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(ImagesOptions):
+    output: Path | None = flag(
+        "folder to write to, or file for one, without a screen; what is finished there is left as it is",
+        "-o", "--output", metavar="PATH",
+    )  # fmt: skip
     size: int = flag(
-        "longer side of an image at most, in pixels (that of the training)", default=0, type=whole(8, 4096), metavar="N"
+        "longer side of an image at most, in pixels (that of the training; any for restorers)",
+        default=0,
+        type=whole(8, 4096),
+        metavar="N",
     )
     condition: Literal["", "given", "edges"] = flag(
         "what goes into the model: the image as it is, or its edges (as the model's card says)",
@@ -41,7 +49,12 @@ BINDINGS: Final = merged(
     Binding("i", "results between this latent and the next (if the model has latents)", hint={"one": "i between two"}),
     Binding("r", "back to one result, then a new latent", hint={"line": "r one result"}),
     Binding(BACK, "the image or the latent before, 100 times"),
-    Binding("+ -", "thresholds of edges further apart, closer: their sigma (= and _ too)", hint={"edges": "+ - edges"}),
+    Binding(
+        "+ -",
+        "thresholds of edges further apart, closer: their sigma; of models that take a number besides: this (= and _ "
+        "too)",
+        hint={"edges": "+ - edges", "scalar": "+ - number"},
+    ),
     Binding("Space", _LATENT),
     Binding("any other key", _LATENT, hint={"one": "any key: new latent"}),
 )

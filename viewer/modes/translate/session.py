@@ -6,21 +6,27 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from trainer.contract import images
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from viewer import render
-from viewer.files.inputs import read_photo
+from viewer.files.inputs import Photo, read_photo
 from viewer.files.png import Image
+from viewer.files.results import bicubic
+from viewer.files.tree import Found
 from viewer.frame import plots
 from viewer.keys import Action, Event
 from viewer.latents import Latents, draw, lerp, slerp
 from viewer.modes.translate.draw.session import open_draw
 from viewer.modes.translate.options import BINDINGS, Options
 from viewer.sessions.headless import readable
+from viewer.sessions.knob import first_knob, knob_recipe, knob_words, settings_of
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import exact_numbers
 from viewer.sessions.session import Session, check_saved_size
+from viewer.sessions.sheet_state import Gain
 from viewer.sessions.translation import Translator, open_translator, visible
 from viewer.state import next_seed
 
@@ -28,6 +34,7 @@ STOPS: Final = 5  # results on the line between two latents, both ends included
 _SIGMA_STEP: Final = 5  # hundredths
 _LARGEST_SIGMA: Final = 100
 _KEPT: Final = 32  # images with their results, so that going back is at once
+_KEPT_BYTES: Final = 1 << 28  # of them, unless one alone is larger
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class TranslateState:
     seed: int = 0  # of the latent
     line: bool = False  # results between this latent and the next one
     stop: int = 0  # of the line, the chosen one
+    knob: Gain | None = None  # what a scalar input of the model is given; None: it has none
 
     def after(self, event: Event) -> "TranslateState":
         """The state after an event."""
@@ -56,6 +64,8 @@ class TranslateState:
             case Action.MORE | Action.LESS if self.sigma is not None:
                 step = _SIGMA_STEP if event.action is Action.MORE else -_SIGMA_STEP
                 return replace(self, sigma=min(max(self.sigma + step, 0), _LARGEST_SIGMA))
+            case Action.MORE | Action.LESS if self.knob is not None:
+                return replace(self, knob=self.knob.after(event))
             case Action.DOWN if self.line:
                 return replace(self, stop=(self.stop + 1) % STOPS)
             case Action.UP if self.line:
@@ -76,6 +86,12 @@ class Made:
 
     before: tuple[Image, ...]
     results: tuple[Image, ...]
+    alpha: NDArray[np.uint8] | None = None  # [h, w] of the results, where it is kept
+    shrunk: str = ""  # what became of the image's size, in words
+
+    def saved(self, result: Image) -> NDArray[np.uint8]:
+        """A result with its alpha, if it has one."""
+        return result if self.alpha is None else np.dstack([result, self.alpha])
 
 
 class TranslateSession(ModelSession[TranslateState, TranslateState, Made]):
@@ -91,12 +107,12 @@ class TranslateSession(ModelSession[TranslateState, TranslateState, Made]):
         self._kept: dict[TranslateState, Made] = {}  # the latest last
         self._asked: TranslateState | None = None
         self._shown: Made | None = None  # until the next one is there
-        self._photo: tuple[int, Image] | None = None  # the worker's, the last one that it read
+        self._photo: tuple[int, Photo] | None = None  # the worker's, the last one that it read
         super().__init__(translator.model, state, folder)
 
     def _work(self, request: TranslateState) -> Iterator[Made]:
         if self._photo is None or self._photo[0] != request.index:
-            self._photo = request.index, read_photo(self._paths[request.index]).on_white()
+            self._photo = request.index, read_photo(self._paths[request.index])
         yield make(self.translator, self._photo[1], request)
 
     def _ask(self) -> None:
@@ -110,7 +126,7 @@ class TranslateSession(ModelSession[TranslateState, TranslateState, Made]):
 
     def _receive(self, request: TranslateState, part: Made) -> None:
         self._kept[request] = part
-        if len(self._kept) > _KEPT:
+        while len(self._kept) > _KEPT or (len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > _KEPT_BYTES):
             del self._kept[next(iter(self._kept))]
         if request == self._asked:
             self._show(request)
@@ -118,8 +134,10 @@ class TranslateSession(ModelSession[TranslateState, TranslateState, Made]):
             self._shown, self.changed = part, True  # keys come faster than results: the latest there is
 
     def _show(self, wanted: TranslateState) -> None:
-        self._kept[wanted] = self._shown = self._kept.pop(wanted)
+        self._kept[wanted] = self._shown = shown = self._kept.pop(wanted)
         self.changed = True
+        if shown.shrunk:
+            self.notify(shown.shrunk)
 
     def _screen(self) -> render.Image:
         if self._shown is None:
@@ -129,13 +147,14 @@ class TranslateSession(ModelSession[TranslateState, TranslateState, Made]):
     def _save(self, whole: bool) -> None:
         state, path = self.state, self._paths[self.state.index]
         made = self._kept.get(replace(state, stop=0))
-        recipe = recipe_of(self.translator, state, path, None if state.line and whole else state.stop)
 
-        def job() -> tuple[Image, Mapping[str, Any]]:
-            there = made or make(self.translator, read_photo(path).on_white(), state)
+        def job() -> tuple[NDArray[np.uint8], Mapping[str, Any]]:
+            there = made or make(self.translator, read_photo(path), state)
             image = image_row(there, state.stop if state.line else -1) if whole else there.results[state.stop]
             check_saved_size(image.shape[1], image.shape[0])
-            return image, recipe
+            return image if whole else there.saved(image), recipe_of(
+                self.translator, state, path, None if state.line and whole else state.stop
+            )
 
         self._send(job)
 
@@ -147,6 +166,7 @@ class TranslateSession(ModelSession[TranslateState, TranslateState, Made]):
             words += (f"{state.index + 1} of {state.count}",)
         if state.sigma is not None:
             words += (f"edges, sigma {state.sigma / 100:.2f}",)
+        words += knob_words(state.knob)
         if state.has_latent:
             words += (f"latent {state.seed} to {next_seed(state.seed)}" if state.line else f"latent {state.seed}",)
         if made is not None:
@@ -159,6 +179,7 @@ class TranslateSession(ModelSession[TranslateState, TranslateState, Made]):
         return {
             "images": state.count > 1,
             "edges": state.sigma is not None,
+            "scalar": state.sigma is None and state.knob is not None,
             "line": state.line,
             "one": state.has_latent and not state.line,
         }
@@ -168,24 +189,25 @@ def open_session(options: Options) -> Session[Any, Any, Any]:
     """The images, or the page to draw on, that the options ask for. Raises ``UserError``."""
     if options.draw:
         return open_draw(options)
-    paths, translator, state = open_inputs(options)
-    return TranslateSession(translator, state, options.out, paths)
+    found, translator, state = open_inputs(options)
+    paths = list(readable(found.paths))
+    return TranslateSession(translator, replace(state, count=len(paths)), options.out, paths)
 
 
-def open_inputs(options: Options) -> tuple[list[Path], Translator, TranslateState]:
-    """The images that can be read, the model, and the first state. Raises ``UserError``."""
+def open_inputs(options: Options, results: Path | None = None) -> tuple[Found, Translator, TranslateState]:
+    """The images, the model, and the first state. ``results``: where they will be written. Raises ``UserError``."""
     if options.start is not None:
         raise UserError("--start is for --draw, found it without")
-    paths, model = open_translator(options, "some, or --draw")
+    found, model = open_translator(options, "some, or --draw", results)
     translator = Translator(model, options.condition, options.size)
-    paths = list(readable(paths))
-    return paths, translator, begin(translator, len(paths), options.seed)
+    return found, translator, begin(translator, len(found.places), options.seed)
 
 
 def begin(translator: Translator, count: int, seed: int = 0) -> TranslateState:
     """Before the first of so many images."""
     sigma = round(translator.how.sigma * 100) if translator.how.kind == "edges" else None
-    return TranslateState(count, sigma=sigma, has_latent=translator.latent_size > 0, seed=seed)
+    has_latent, knob = translator.latent_size > 0, first_knob(translator.model)
+    return TranslateState(count, sigma=sigma, has_latent=has_latent, seed=seed, knob=knob)
 
 
 def latents_of(translator: Translator, state: TranslateState) -> list[Latents | None]:
@@ -197,23 +219,36 @@ def latents_of(translator: Translator, state: TranslateState) -> list[Latents | 
     return [between(first, last, fraction) for fraction in np.linspace(0.0, 1.0, STOPS)]
 
 
-def make(translator: Translator, photo: Image, state: TranslateState) -> Made:
+def make(translator: Translator, photo: Photo, state: TranslateState) -> Made:
     """What a state shows of a photograph: what went in, edges beside the photograph that they are of, and results."""
-    condition = translator.condition_of(photo, (state.sigma or 0) / 100)
+    restorer, image, settings = translator.whole, photo.on_white(), settings_of(state.knob)
+    if restorer is not None:
+        photo = restorer.prepared(photo)
+        result = restorer.result_of(photo, settings)
+        if photo.alpha is not None and result.shape[2] == 3:
+            result = np.dstack([result, bicubic(photo.alpha, *result.shape[:2])])
+        alpha = result[..., 3] if result.shape[2] == 4 else None
+        return Made((image,), (np.ascontiguousarray(result[..., :3]),), alpha)
+    condition = translator.condition_of(image, (state.sigma or 0) / 100)
     shown = visible(condition)
-    results = tuple(translator.translate(condition, latent) for latent in latents_of(translator, state))
-    return Made((photo, shown) if translator.how.kind == "edges" else (shown,), results)
+    results = tuple(translator.translate(condition, latent, settings) for latent in latents_of(translator, state))
+    before = (image, shown) if translator.how.kind == "edges" else (shown,)
+    return Made(before, results, shrunk=translator.shrinking(*image.shape[:2]))
 
 
 def image_row(made: Made, chosen: int) -> Image:
-    """What went in beside what came out. ``chosen``: of the results, marked; -1: none."""
-    return plots.row([*made.before, *made.results], len(made.before) + chosen if chosen >= 0 else -1)
+    """What went in beside what came out, on white. ``chosen``: of the results, marked; -1: none."""
+    results = [images.on_white(made.saved(one)) if made.alpha is not None else one for one in made.results]
+    return plots.row([*made.before, *results], len(made.before) + chosen if chosen >= 0 else -1)
 
 
 def recipe_of(translator: Translator, state: TranslateState, path: Path, stop: int | None = 0) -> Mapping[str, Any]:
     """What results follow from, for the file that they are saved in. ``stop``: the only one that is; ``None``: all."""
     how = translator.how
-    recipe: dict[str, Any] = {"mode": "translate", "image": path.name, "condition": how.kind, "size": translator.size}
+    recipe: dict[str, Any] = {"mode": "translate", "image": path.name, "condition": how.kind}
+    if translator.whole is None:
+        recipe["size"] = translator.size
+    recipe |= knob_recipe(state.knob)
     if state.sigma is not None:
         recipe |= {"sigma": state.sigma / 100, "blur": how.blur, "invert": how.invert}
     if state.has_latent:
@@ -222,3 +257,7 @@ def recipe_of(translator: Translator, state: TranslateState, path: Path, stop: i
         if latent is not None:
             recipe["latent"] = exact_numbers(latent[None])[0]
     return recipe
+
+
+def _bytes(made: Made) -> int:
+    return sum(image.nbytes for image in (*made.before, *made.results))

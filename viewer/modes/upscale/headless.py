@@ -1,9 +1,8 @@
 """Enlarging without a screen: images and films, with progress, each written whole or not at all."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -14,14 +13,16 @@ from trainer.contract.files import partial_of, put_in_place
 from trainer.contract.headers import MOST_PIXELS
 from trainer.contract.text import printable
 from viewer.displays.recorder import Video
-from viewer.files.inputs import FILM_SUFFIXES, Photo, is_film, read_photo
-from viewer.files.png import Image, naming
-from viewer.files.results import SUFFIXES, encode, free_name, write_new
+from viewer.files.inputs import FILM_SUFFIXES, Photo, is_film
+from viewer.files.png import naming
+from viewer.files.results import SUFFIXES, free_name
 from viewer.modes.upscale.options import Options
 from viewer.modes.upscale.session import recipe_of
-from viewer.sessions.headless import Tally, beside, made_folder, readable
+from viewer.sessions.batch import Batch, names_one_file
+from viewer.sessions.headless import made_folder
 from viewer.sessions.replay import signed
-from viewer.sessions.translation import Tile, Upscaler, open_translator
+from viewer.sessions.translation import Upscaler, open_translator
+from viewer.sessions.whole import enlarged, write_whole
 
 _USUAL_RATE: Final = 25.0  # frames a second, of films that do not say
 _FILM: Final = ".mp4"
@@ -30,54 +31,26 @@ _FILM: Final = ".mp4"
 def write(options: Options) -> None:
     """Write every image and every film enlarged: under its name in a folder, or the only one to the file that ``-o``
     names. Raises ``UserError``."""
-    paths, model = open_translator(options, "some")
-    upscaler = Upscaler(model, options.tile)
     target = options.output or options.out
-    named = paths == [Path(options.images[0])]  # no folder, and no pattern
-    one = named and not target.is_dir() and target.suffix != ""
-    films = [path for path in paths if is_film(path)]
-    sizes = readable([path for path in paths if not is_film(path)]) if len(films) < len(paths) else {}
-    if one:
-        kinds = FILM_SUFFIXES[:1] if films else SUFFIXES
-        if target.suffix.lower() not in kinds:
-            raise ImageError(f"{target}: ends in {target.suffix!r}, expected {', '.join(kinds)}, or a folder")
-        if target.exists():
-            raise ImageError(f"{target}: exists already, expected a new file")
-    folder = made_folder(target.parent if one else target)
-    tally = Tally(len(paths))
-    total = sum(height * width for height, width in sizes.values())
-    with tqdm(total=total, unit="px", unit_scale=True, disable=None if sizes else True) as bar:
-        for path in sizes:
-            bar.set_description(printable(path.name, 30))
-            with tally.trying():
-                photo = read_photo(path)
-                for note in photo.notes:
-                    tqdm.write(f"{printable(str(path))}: {printable(note)}", file=sys.stderr)
-                result = _enlarged(upscaler, photo, upscaler.plan(photo), bar)
-                suffix = target.suffix.lower() if one else ".png"
-                recipe = signed(upscaler.model, recipe_of(upscaler, path))
-                try:
-                    data = encode(result, photo, suffix, recipe)
-                except ImageError as error:
-                    raise ImageError(f"{path}: {error}") from None
-                write_new(target if one else free_name(folder, path.stem, suffix), data)
-    for path in films:
-        with tally.trying():
-            _upscale_film(upscaler, path, target if one else free_name(folder, path.stem, _FILM))
-    tally.say(target)
+    found, model = open_translator(options, "some", target)
+    upscaler = Upscaler(model, options.tile)
+    films = [path for path in found.places if is_film(path)]
+    one = names_one_file(options.images, found, target, FILM_SUFFIXES[:1] if films else SUFFIXES)
+    batch = Batch(found, target, one)
+    with batch.going():
+        images = [path for path in found.places if not is_film(path)]
+        jobs = batch.plan(lambda path: signed(model, recipe_of(upscaler, path)), options.force, images)
+        write_whole(upscaler, batch, jobs)
+        for path in films:
+            with batch.trying():
+                if one and not options.force and target.exists():
+                    raise ImageError(f"{target}: exists already, expected a new file, or --force to replace it")
+                folder = made_folder(target / found.places[path]) if not one else target.parent
+                name = target if one else free_name(folder, path.stem, _FILM)
+                _upscale_film(upscaler, path, name, options.force and one)
 
 
-def _enlarged(upscaler: Upscaler, photo: Photo, tiles: Sequence[Tile], bar: "tqdm[Any] | None" = None) -> Image:
-    """The whole result of an image; no more of the network's numbers are in memory than those of a tile."""
-    height, width = photo.image.shape[:2]
-    result = np.empty((height * upscaler.scale, width * upscaler.scale, 3), np.uint8)
-    for tile in beside(upscaler.fill(result, photo, tiles)):
-        if bar is not None:
-            bar.update(tile.kept.width * tile.kept.height)
-    return result
-
-
-def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
+def _upscale_film(upscaler: Upscaler, path: Path, target: Path, replace: bool) -> None:
     """A film, frame by frame, at its own rate, without its sound. Raises ``ImageError``."""
     if not path.is_file():
         raise ImageError(f"{path}: no such file")
@@ -97,11 +70,14 @@ def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
         written = Video(partial, 1000 / rate)
         try:
             while there:
-                written.add(_enlarged(upscaler, Photo(np.asarray(frame, np.uint8)), tiles))
+                written.add(enlarged(upscaler, Photo(np.asarray(frame, np.uint8)), tiles))
                 bar.update()
                 there, frame = film.read()
         finally:
             film.release()
             written.release()
         written.finish()
-        put_in_place(partial, target)
+        if replace:
+            partial.replace(target)
+        else:
+            put_in_place(partial, target)

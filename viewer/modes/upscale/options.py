@@ -6,14 +6,15 @@ from typing import Final
 
 from trainer.contract.options import flag
 from viewer.bindings import ARROWS, BACK, PAGES, Binding, merged
+from viewer.further_options import ImagesOptions
 from viewer.keys import Action
-from viewer.options import ImagesOptions, whole
+from viewer.options import whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(ImagesOptions):
     output: Path | None = flag(
-        "folder to write to, or file for one, without a screen; nothing is ever overwritten",
+        "folder to write to, or file for one, without a screen; what is finished there is left as it is",
         "-o", "--output", metavar="PATH",
     )  # fmt: skip
     tile: int = flag(

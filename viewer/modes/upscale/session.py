@@ -17,6 +17,7 @@ from viewer.files.inputs import Photo, is_film, read_photo
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.results import encode
 from viewer.keys import Action, Event
+from viewer.labels import one_colour
 from viewer.modes.upscale.options import BINDINGS, Options
 from viewer.room import Room
 from viewer.sessions.headless import readable
@@ -212,7 +213,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
 
     def _opened(self, index: int) -> Opened:
         """An image, read. Raises ``UserError``."""
-        photo = read_photo(self._paths[index])
+        photo = self.upscaler.prepared(read_photo(self._paths[index]))
         tiles = self.upscaler.plan(photo)
         return Opened(photo, self.upscaler.blank(photo), tiles, set(range(len(tiles))))
 
@@ -257,12 +258,12 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
     def _screen(self) -> render.Image:
         there = self._current
         if not isinstance(there, Opened):
-            return np.full((self.state.view[1], self.state.view[0], 3), render.PAPER, np.uint8)
-        return divided(self.state, there.photo.image, there.result, self.upscaler.scale)
+            return one_colour(self.state.view[1], self.state.view[0])
+        return divided(self.state, there.photo.image, there.result, float(self.upscaler.scale))
 
     def _save(self, whole: bool) -> None:
         """What is saved is what is asked for now, be it open or not: then it is read for this."""
-        state, scale = self.state, self.upscaler.scale
+        state, scale = self.state, float(self.upscaler.scale)
         recipe = signed(self.model, recipe_of(self.upscaler, self._paths[state.index]))
         there = self._current
         if isinstance(there, Opened):
@@ -303,21 +304,21 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
 
 def open_session(options: Options) -> UpscaleSession:
     """The images that the options ask for. Raises ``UserError``."""
-    paths, model = open_translator(options, "some")
+    found, model = open_translator(options, "some")
     upscaler = Upscaler(model, options.tile)
-    films = [path for path in paths if is_film(path)]
+    films = [path for path in found.places if is_film(path)]
     if films:
         raise UserError(f"{films[0]}: is a film, which is enlarged without a screen: add -o FILE")
-    paths = list(readable(paths))
+    paths = list(readable(found.paths))
     return UpscaleSession(upscaler, UpscaleState(len(paths)), options.out, paths)
 
 
 def recipe_of(upscaler: Upscaler, path: Path) -> Mapping[str, Any]:
     """What an enlarged image follows from."""
-    return {"mode": "upscale", "image": path.name, "scale": upscaler.scale, "tile": upscaler.tile}
+    return {"mode": "upscale", "image": path.name, "scale": float(upscaler.scale), "tile": upscaler.tile}
 
 
-def divided(state: UpscaleState, source: Image, result: Image, factor: int) -> Image:
+def divided(state: UpscaleState, source: Image, result: Image, factor: float) -> Image:
     """The frame: left of the divider the source [h, w, 3], enlarged plainly; right of it the result."""
     width, height = state.view
     split = round(state.divider * width)
@@ -326,14 +327,14 @@ def divided(state: UpscaleState, source: Image, result: Image, factor: int) -> I
         method = cv2.INTER_NEAREST if state.nearest else cv2.INTER_CUBIC
         frame[:, :split] = _part(state, source, factor, method, 0, split)
     if split < width:
-        frame[:, split:] = _part(state, result, 1, cv2.INTER_NEAREST, split, width)
+        frame[:, split:] = _part(state, result[..., :3], 1, cv2.INTER_NEAREST, split, width)
     for offset, colour in ((-1, render.INK), (0, render.CURSOR), (1, render.INK)):
         if 0 <= split + offset < width:
             frame[:, split + offset] = colour
     return frame
 
 
-def _part(state: UpscaleState, image: Image, factor: int, method: int, left: int, right: int) -> Image:
+def _part(state: UpscaleState, image: Image, factor: float, method: int, left: int, right: int) -> Image:
     """Columns ``left``..``right`` of the view of an image that is ``factor`` times smaller than the result."""
     scale = state.scale * factor  # frame pixels a pixel of the image
     corner = state.corner[0] / factor + left / scale, state.corner[1] / factor

@@ -20,6 +20,7 @@ from viewer.frame.charts import (
     draw_curve,
     fraction_of,
     short,
+    short_labels,
     smoothed,
     trace,
 )
@@ -133,12 +134,13 @@ def draw_chart(frame: Frame, area: Area, plot: Area, state: WatchState, curves: 
     frame[plot.pixels] = GROUND
     margin = 6 * state.scale
     rows = min(max(round(plot.height / (1.5 * state.layout.line)), 2), 6)
-    for value in axis_ticks(*bounds, rows, state.logarithmic):
+    ticks = axis_ticks(*bounds, rows, state.logarithmic)
+    for value, label in zip(ticks, short_labels(ticks), strict=True):
         height = float(fraction_of(np.array([value]), bounds, state.logarithmic)[0])
         y = plot.bottom - 1 - round(height * (plot.height - 1))
         frame[y, plot.left : plot.right] = _GRID
         near = min(max(y, plot.top + margin), plot.bottom - margin)
-        write(frame, plot.left - margin, near, short(value), FAINT, "right")
+        write(frame, plot.left - margin, near, label, FAINT, "right")
     span = window[1] - window[0]
     for value in axis_ticks(*window, min(max(int(plot.width / (64 * state.scale)), 2), 8)):
         x = plot.left + round((value - window[0]) / span * (plot.width - 1))

@@ -13,7 +13,7 @@ from trainer.contract.errors import ImageError, UserError
 from trainer.contract.run_folder import sheet_path
 from trainer.contract.text import printable
 from viewer.files.png import encode_png, save_numbered
-from viewer.labels import Frame, painted
+from viewer.labels import Frame, one_colour, painted
 from viewer.modes.watch.facts import facts
 from viewer.modes.watch.film import film_of, rate_for
 from viewer.modes.watch.layout import GAP, LINE, table
@@ -23,7 +23,7 @@ from viewer.modes.watch.run import RunReader, RunView
 from viewer.modes.watch.screen import Curves, charts_of, draw_curves, finish
 from viewer.modes.watch.sheets import MOST_BYTES, Kept, SheetKey, SheetReader, Shown, read_whole
 from viewer.modes.watch.state import FRAMES_A_SECOND, RATES, WatchState
-from viewer.render import PAPER, Image
+from viewer.render import Image
 from viewer.room import Room
 from viewer.sessions.session import Session, check_saved_size
 
@@ -308,7 +308,7 @@ def beside(sheets: Sequence[Image]) -> Image:
     """Sheets beside each other, as they are. Raises ``ImageError`` where they are too large together."""
     height, width = max(len(one) for one in sheets), sum(one.shape[1] for one in sheets)
     check_saved_size(width, height)
-    whole, left = np.full((height, width, 3), PAPER, np.uint8), 0
+    whole, left = one_colour(height, width), 0
     for one in sheets:
         whole[: len(one), left : left + one.shape[1]] = one
         left += one.shape[1]

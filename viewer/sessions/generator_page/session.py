@@ -18,6 +18,7 @@ from viewer.options import model_threads, with_saved
 from viewer.room import Tiling
 from viewer.sessions.detail_layer import Layer, first_gain, open_layer
 from viewer.sessions.generator_page import COLUMNS, ROWS, GridOptions
+from viewer.sessions.knob import first_knob, settings_of
 from viewer.sessions.model_session import Part
 from viewer.sessions.replay import first_classes, read_saved
 from viewer.sessions.sheet_session import SheetSession
@@ -142,7 +143,8 @@ class GridSession(SheetSession[GridState, GridState]):
         return page_latents(self.model, page.mode, page.seed, sheet.rows, sheet.columns, page.truncation, self._encoded)
 
     def _work(self, request: GridState) -> Iterator[Part]:
-        return self._decode(self._latents(request), self._labels_of(request.classes, request.sheet))
+        labels = self._labels_of(request.classes, request.sheet)
+        return self._decode(self._latents(request), labels, settings=settings_of(request.knob))
 
     def _ask(self) -> None:
         page = self._page()
@@ -231,7 +233,7 @@ def open_grid(
     ``UserError``.
     """
     path, threads = options.model, model_threads(options.threads)
-    model = open_model(path, threads=threads, wanted="generator")
+    model = open_model(path, threads=threads, wanted="generator", reading=options.reading)
     layer = open_layer(model, detail, threads=threads) if with_detail else None
     encoded, source = None, ""
     if options.encode is not None:
@@ -264,6 +266,7 @@ def open_grid(
         cursor=cursor,
         classes=first_classes(options.label, model, saved),
         gain=first_gain(gain, layer, saved),
+        knob=first_knob(model, saved),
     )
     session = make(model, state, options.out, encoded, printable(source), layer, name, bindings)
     session.tiling = tiling

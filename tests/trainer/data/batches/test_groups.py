@@ -28,7 +28,7 @@ def groups_of(path: Path) -> list[int] | None:
 
 
 @given(groups=st.lists(st.integers(-1, 6), max_size=40), hold_out=st.integers(2, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_nth_group_is_held_out_whole_and_no_mixture(groups: list[int], hold_out: int) -> None:
     images = ImageDataset(images=flat(*range(len(groups))), groups=np.array(groups, np.int64), name="x")
     training, held_out = (indices.tolist() for indices in images.split(hold_out))

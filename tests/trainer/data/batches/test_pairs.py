@@ -235,3 +235,32 @@ def test_pairs_that_are_no_squares_are_cropped_alike(tmp_path: Path, capsys: pyt
         sides = [part[np.array([0])][0] for part in (found.images, found.conditions)]
         assert any((side == smooth(0)).all() for side in sides)
         negatives(found)
+
+
+def test_masks_of_ids_beside_their_images_have_a_colour_for_each_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = np.zeros((40, 40), np.uint8)
+    ids[8:32, 8:32], ids[16:24, 16:24] = 1, 2
+    for number in range(4):
+        write(tmp_path / "train" / "JPEGImages" / f"{number}.jpg", smooth(number))
+        write(tmp_path / "train" / "SegmentationClass" / f"{number}.png", np.roll(ids, number, 1))
+        write(tmp_path / "test" / "JPEGImages" / f"{number}.jpg", smooth(number))
+    (tmp_path / "train" / "Annotations").mkdir()
+    (tmp_path / "train" / "Annotations" / "0.xml").write_text("<a/>")
+    for memory in (0.0, 4.0):
+        images = opened(tmp_path, "given", memory=memory)
+        assert len(images) == 4
+        assert images.conditions is not None
+        shown = images.conditions[np.arange(4)].reshape(-1, 3)
+        colours = {tuple(colour) for colour in np.unique(shown, axis=0).tolist()}
+        assert colours == {(0, 0, 0), (128, 0, 0), (0, 128, 0)}, "of the classes, and none between two"
+        said = capsys.readouterr().err
+        assert "conditions are in train/SegmentationClass" in said
+        assert "the conditions: grey values are taken as numbers of classes" in said
+    config = RunConfig(data=str(tmp_path), image_size=32, values="stored")
+    plain = open_data(config, Pairs(condition="given"), progress=False)
+    assert plain.conditions is not None
+    assert plain.conditions[np.arange(4)].max() <= 2
+    with pytest.raises(UserError, match=r"expected two folders in .* with files of the same names"):
+        opened(tmp_path / "test", "given")

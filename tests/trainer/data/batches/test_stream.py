@@ -51,7 +51,7 @@ def take(source: Stream, count: int) -> list[Any]:
 
 
 @given(count=st.integers(1, 40), batch=st.integers(1, 9), world=st.integers(1, 3), seed=st.integers(-3, 2**40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_each_image_once_an_epoch(count: int, batch: int, world: int, seed: int) -> None:
     images = numbered(count)
     ranks = [stream(images, batch_size=batch, world_size=world, rank=rank, seed=seed) for rank in range(world)]

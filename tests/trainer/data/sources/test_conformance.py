@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,40 @@ def parquet(folder: Path, images: np.ndarray) -> str:
     return str(folder)
 
 
+def stylegan(folder: Path, images: np.ndarray, method: int = zipfile.ZIP_STORED) -> str:
+    names = [f"00000/img{number:08}.png" for number in range(len(images))]
+    with zipfile.ZipFile(folder / "set.zip", "w", method) as archive:
+        for name, image in zip(names, images, strict=True):
+            archive.writestr(name, png(image))
+        labels = [[name, int(label)] for name, label in zip(names, LABELS, strict=True)]
+        archive.writestr("dataset.json", json.dumps({"labels": labels}))
+    return str(folder / "set.zip")
+
+
+def packed(folder: Path, images: np.ndarray) -> str:
+    return stylegan(folder, images, zipfile.ZIP_DEFLATED)
+
+
+def npz(folder: Path, images: np.ndarray) -> str:
+    np.savez_compressed(folder / "set.npz", x_train=images, y_train=LABELS[:, None], x_test=images[:1])
+    return str(folder / "set.npz")
+
+
+def lmdb_folder(folder: Path, images: np.ndarray) -> str:
+    lmdb = pytest.importorskip("lmdb")
+    with lmdb.open(str(folder), map_size=1 << 24) as database, database.begin(write=True) as writing:
+        for number, image in enumerate(images):
+            writing.put(f"{number:04}".encode(), png(image))
+    (folder / "lock.mdb").unlink()
+    (folder / "meta_info.txt").write_text("".join(f"{k:04}.png (32,32,3) 1\n" for k in range(len(images))))
+    return str(folder)
+
+
 MAKERS: dict[str, tuple[str, Callable[[Path, np.ndarray], str]]] = {
     "npy": ("npy_set", npy), "idx file": ("idx", idx_file), "idx folder": ("idx", idx_folder),
     "CIFAR-10": ("cifar", cifar), "folder": ("folder", class_folders), "shards": ("shards", shards),
-    "parquet": ("parquet", parquet),
+    "parquet": ("parquet", parquet), "zip": ("zip_set", stylegan), "packed zip": ("zip_set", packed),
+    "npz": ("npz", npz), "LMDB": ("lmdb_set", lmdb_folder),
 }  # fmt: skip
 BY_NAME = ("hub", "torchvision_sets", "toycats")  # by a prefix, and from elsewhere
 
@@ -149,9 +180,9 @@ def test_images_and_labels_are_those_that_were_written(made: tuple[str, str, np.
         pieces = list(source.pieces())
         assert source.shape[0] == len(images)
         assert np.array_equal(np.concatenate([piece for piece, _ in pieces]), images)
-        labels = np.concatenate([numbers for _, numbers in pieces if numbers is not None])
-        assert labels.tolist() == (sorted(LABELS) if name == "folder" else LABELS.tolist())
-        assert len(source.classes) >= 3 or name == "shards"
+        labels = [number for _, numbers in pieces if numbers is not None for number in numbers]
+        assert labels == ([] if name == "lmdb_set" else sorted(LABELS) if name == "folder" else LABELS.tolist())
+        assert len(source.classes) >= 3 or name in ("shards", "lmdb_set")
         assert np.concatenate([piece for piece, _ in source.pieces()]).shape == images.shape, "it is read once more"
 
 
@@ -179,8 +210,8 @@ def test_endings_in_capitals_are_the_same_set(made: tuple[str, str, np.ndarray],
         source = found.open(options)
         pieces = list(source.pieces())
         assert np.array_equal(np.concatenate([piece for piece, _ in pieces]), images)
-        labels = np.concatenate([numbers for _, numbers in pieces if numbers is not None])
-        assert labels.tolist() == (sorted(LABELS) if name == "folder" else LABELS.tolist())
+        labels = [number for _, numbers in pieces if numbers is not None for number in numbers]
+        assert labels == ([] if name == "lmdb_set" else sorted(LABELS) if name == "folder" else LABELS.tolist())
 
 
 @pytest.mark.parametrize("size", [8, 48])

@@ -81,7 +81,7 @@ def stream(images: ImageDataset, **options: Any) -> Stream:
     sizes=st.lists(st.integers(1, 300), min_size=1, max_size=30), chunk=st.integers(1, 9), lanes=st.integers(1, 4),
     seed=st.integers(-3, 2**40),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_by_blocks_each_image_comes_once_an_epoch(sizes: list[int], chunk: int, lanes: int, seed: int) -> None:
     count = sum(sizes)
     order = Order(count, seed, np.cumsum([0, *sizes[:-1]]), chunk, lanes)
@@ -155,7 +155,7 @@ def test_groups_of_rows_are_read_once_while_they_are_drawn_from(
 
     monkeypatch.setattr(rows, "_read_group", counted)
     images = open_dataset("hubstream:owner/name", image_size=8, memory=0, progress=False)
-    assert not read, "opening reads no image"
+    assert sum(read.values()) == 1, "opening looks at the first ones"
     source = stream(images)
     for _ in range(15):
         next(source)

@@ -319,3 +319,27 @@ def test_random_bytes_never_crash_the_header_reader() -> None:
                 decode(bytes(data), header)
             except Unreadable:
                 pass
+
+
+def test_what_pixels_mean_is_said_and_may_be_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    ids = np.zeros((32, 32), np.uint8)
+    ids[8:24, 8:24] = 3
+    for number in range(3):
+        cv2.imwrite(str(masks / f"{number}.png"), np.roll(ids, number))
+    (masks / "Thumbs.db").write_bytes(b"x")
+    (masks / "cut.png").write_bytes((masks / "0.png").read_bytes()[:40])
+    counts = ["3 of 4 files taken, left out: 1 truncated (cut.png)", "left out: 1 of the system (Thumbs.db)"]
+    for values, most, words in (
+        ("auto", 128, ["grey values are taken as numbers of classes", *counts]),
+        ("stored", 3, ["dark as black: the brightest value is 3 of 255"]),
+        ("ids", 128, []),
+    ):
+        target = tmp_path / f"{values}.npy"
+        with pytest.raises(SystemExit):
+            main(["create", str(masks), "-o", str(target), "--size", "16", "--values", values])
+        assert np.load(target).max() == most
+        said = capsys.readouterr().err
+        assert all(word in said for word in words), said
+        assert ("dark" in said) == (values == "stored")

@@ -101,7 +101,7 @@ def test_shapes_must_be_the_same_and_inputs_are_left_alone(tmp_path: Path, capsy
     fraction=st.floats(0.02, 0.98),
     seed=st.integers(0, 2**40),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_split_holds_out_the_fraction_of_each_class(counts: list[int], fraction: float, seed: int) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
     labels = np.random.default_rng(0).permutation(labels)
@@ -277,3 +277,9 @@ def test_facts_are_json_that_others_can_read(tmp_path: Path) -> None:
     np.save(source, numbered(2, 5))
     with pytest.raises(UserError, match="of other images"):
         ImageSet(source)
+
+
+def test_one_image_in_place_of_a_set_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    line = refusal(capsys, "info", tmp_path / "a.png")
+    assert line.endswith("a.png is not a .npy file of images: found an image, expected its folder or a set")

@@ -283,6 +283,22 @@ def test_what_differs_between_models_is_said(files: dict[str, Path]) -> None:
         session.close()
 
 
+def test_images_that_are_made_smaller_are_named(files: dict[str, Path], tmp_path: Path) -> None:
+    photo = tmp_path / "large.png"
+    cv2.imwrite(str(photo), photo_like(60, 90))
+    cv2.imwrite(str(tmp_path / "wide.png"), photo_like(300, 600))
+    for names, images, more, said in (
+        (("same", "same"), photo, (), ""),
+        (("same", "same"), tmp_path, (), "600x300 shrunk to 512x256: --size 600 takes it as it is"),
+        (("same", "same"), tmp_path, ("--size", "512"), ""),
+        (("twice", "twice"), tmp_path, (), "the middle is enlarged (512x300 of 600x300): --size N takes more"),
+    ):
+        session = opened(files, *names, "--images", images, *more)
+        assert (session._notice[0] if session._notice else "").endswith(said)
+        assert bool(session._notice) == bool(said)
+        session.close()
+
+
 def test_names_tell_models_apart(files: dict[str, Path], tmp_path: Path) -> None:
     other = make_generator(tmp_path / "a.onnx", hidden=3)
     session = opened(files, "a", other)

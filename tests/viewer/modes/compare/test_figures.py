@@ -227,6 +227,15 @@ def test_the_best_is_marked_where_there_is_one() -> None:
     assert Row("x", (1.0, None), "low").best_places == set()
 
 
+def test_images_that_are_made_smaller_to_be_measured_are_counted(folder: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), photo_like(60, 90))
+    cv2.imwrite(str(tmp_path / "b.png"), photo_like(40, 520))
+    words = ["same.onnx", "same.onnx", "--images", str(folder / "p.png"), "--data", str(tmp_path)]
+    words += ["--pairs", str(tmp_path)]
+    assert "1 images are larger than what goes in (--size), and were shrunk" in measured(folder, *words).notes
+    assert not any("shrunk" in note for note in measured(folder, *words, "--size", "600").notes)
+
+
 def test_images_too_small_to_be_enlarged_are_left_out_and_counted(folder: Path, tmp_path: Path) -> None:
     for number, side in enumerate((16, 4, 1, 12)):
         cv2.imwrite(str(tmp_path / f"{number}.png"), photo_like(side, side))

@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -455,7 +456,7 @@ class SlowModel:
         self.seconds = seconds
         self.asked: list[int] = []
 
-    def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+    def generate(self, latents: np.ndarray, labels: Any = None, settings: Any = None) -> np.ndarray:
         self.asked.append(len(latents))
         time.sleep(self.seconds * len(latents))
         red = np.clip(128 + 30 * latents[:, :1, None, None], 0, 255)
@@ -469,7 +470,7 @@ class HeldModel(SlowModel):
         super().__init__(seconds)
         self.gate = Gate()
 
-    def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+    def generate(self, latents: np.ndarray, labels: Any = None, settings: Any = None) -> np.ndarray:
         images = super().generate(latents, labels)
         self.gate.passing()
         return images
@@ -532,7 +533,9 @@ def test_the_mouse_is_not_kept_waiting_by_the_plane(tmp_path: Path) -> None:
 
 def test_a_model_that_fails_is_asked_once_a_state(tmp_path: Path) -> None:
     class Failing(SlowModel):
-        def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        def generate(
+            self, latents: np.ndarray, labels: np.ndarray | None = None, settings: object = None
+        ) -> np.ndarray:
             self.asked.append(len(latents))
             raise ModelError("slow.onnx: cannot be run: out of memory")
 

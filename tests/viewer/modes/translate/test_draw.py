@@ -63,7 +63,7 @@ def blank_state(colours: int = 4) -> DrawState:
 
 
 @given(st.lists(st.one_of(st.sampled_from(KEYS).map(lambda key: parse_keys(key)[0]), MOUSE), max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nothing_leads_out_of_bounds_and_undo_leads_back(events: list[Event]) -> None:
     state = blank_state()
     pages = [drawn(state)]  # after so many strokes

@@ -15,6 +15,7 @@ import pytest
 import small_models as make
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import helper
 from waiting import HANG_SECONDS, Gate, wait_until
 
 from trainer.contract.edges import edge_map
@@ -152,11 +153,12 @@ def test_a_folder_is_written_without_a_screen(
     assert main(["translate", str(edges_path), str(folder), "-o", str(out)]) == 0
     said = capsys.readouterr()
     assert "broken.png: found a text file, expected an image" in said.err
-    assert said.out == f"{out}: 3 written\n"
+    assert said.out == f"{out}: 3 made, 0 finished before, 1 failed\n"
     assert sorted(path.name for path in out.iterdir()) == ["photo0.png", "photo1.png", "photo2.png"]
     before = {path: path.read_bytes() for path in out.iterdir()}
     assert main(["translate", str(edges_path), f"{folder}/photo1.png", "--display", "none", "--out", str(out)]) == 0
-    assert (out / "photo1-0002.png").read_bytes() == (out / "photo1.png").read_bytes()
+    assert capsys.readouterr().out == f"{out}: 0 made, 1 finished before, 0 failed\n"
+    assert sorted(before) == sorted(out.iterdir())
     assert all(path.read_bytes() == data for path, data in before.items())
     assert read_recipe(out / "photo1.png")["mode"] == "translate"
 
@@ -169,10 +171,10 @@ def test_a_folder_is_written_without_a_screen(
         (["{edges}", "{folder}/gone*.png"], "no file matches this pattern"),
         (["{edges}", "{folder}/empty"], "found no images in this folder"),
         (["{edges}", "{folder}/notes.txt"], "found a text file, expected an image (JPEG"),
-        (["{edges}", "{folder}/notes.txt", "{folder}/gone.png"], "none of 2 files is an image that can be used"),
+        (["{edges}", "{folder}/notes.txt", "{folder}/gone.png"], "none of 2 files could be used"),
         (["{generator}", "{folder}/photo0.png"], "found a generator, expected a translator"),
         (["{folder}/notes.txt", "{folder}/photo0.png"], "found a text file, expected an ONNX model"),
-        (["{edges}", "{folder}/photo0.png", "-o", "{folder}/notes.txt"], "cannot make the folder"),
+        (["{edges}", "{folder}/photo0.png", "-o", "{folder}/notes.txt"], "ends in '.txt', expected .png"),
         (["{edges}", "{folder}/photo0.png", "-o", "x", "--keys", "s"], "found --keys or --record beside it"),
         (["{edges}", "{folder}/photo0.png", "--start", "{folder}/photo0.png"], "--start is for --draw"),
         (["{edges}", "{folder}/photo0.png", "--draw"], "--draw begins with an empty page"),
@@ -216,7 +218,7 @@ translate = Model.translate
 calls = []
 def slowly(self, *arguments):
     calls.append(1)
-    time.sleep(0 if len(calls) < 3 else 600)
+    time.sleep(0 if len(calls) < 4 else 600)
     return translate(self, *arguments)
 Model.translate = slowly
 sys.exit(main(sys.argv[1:]))
@@ -235,9 +237,12 @@ def test_ctrl_c_leaves_whole_files_only(mode: str, edges_path: Path, twice_path:
     )
     wait_until(lambda: out.is_dir() and list(out.glob("*.png")))
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=HANG_SECONDS)
+    _, said = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
-    assert 1 <= len(list(out.iterdir())) < 6
+    made = len(list(out.iterdir()))
+    assert 1 <= made < 6
+    assert f"stopped: {made} made, 0 finished before, 0 failed, {6 - made} to come" in said
+    assert "the same command goes on" in said
     assert all(cv2.imread(str(path)) is not None and not path.name.startswith(".") for path in out.iterdir())
 
 
@@ -264,3 +269,81 @@ def test_every_pair_of_keys_gives_a_frame(masks_path: Path, tmp_path: Path) -> N
     work.close()
     assert len(display.frames) == len(keys) + 1
     assert work.failures == []
+
+
+def restorer(path: Path, scale: int = 1) -> Path:
+    """A network without a card that makes a negative, and darkens no more than a pixel around."""
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["soft"], pads=[1, 1, 1, 1]),
+        helper.make_node("Sub", ["one", "soft"], ["y"]),
+    ]
+    kernel = np.zeros((3, 3, 3, 3), np.float32)
+    kernel[range(3), range(3)] = 1 / 9
+    constants = [make.constant("kernel", kernel), make.constant("one", np.float32(1))]
+    size = ["n", 3, "h", "w"]
+    return make.write(path, make.make_graph(nodes, [("x", "f32", size)], [("y", "f32", size)], constants))
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A photograph that is larger than what is translated in one piece, with alpha."""
+    image = make.photo_like(400, 900)
+    path = tmp_path / "large.png"
+    cv2.imwrite(str(path), np.dstack([image, make.photo_like(400, 900, seed=1)[..., 0]]))
+    return path
+
+
+def test_a_restorer_takes_a_photograph_as_it_is_and_keeps_its_alpha(
+    large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = restorer(tmp_path / "restore.onnx")
+    source = cv2.imread(str(large), cv2.IMREAD_UNCHANGED)
+    source[..., 3] = np.maximum(source[..., 3], 1)  # what is wholly clear has no colours of its own
+    large = tmp_path / "large.png"
+    cv2.imwrite(str(large), source)
+    inner = (slice(2, -2), slice(2, -2))
+    results = []
+    for mode in ("translate", "upscale"):
+        assert main([mode, str(model), str(large), "-o", str(tmp_path / mode)]) == 0
+        assert "shrunk" not in capsys.readouterr().err
+        results.append(cv2.imread(str(tmp_path / mode / "large.png"), cv2.IMREAD_UNCHANGED))
+    assert np.array_equal(*results)
+    (result, _) = results
+    assert np.array_equal(result[..., 3], source[..., 3])
+    assert np.abs(result[inner][..., :3].astype(int) - (255 - cv2.blur(source[..., :3], (3, 3))[inner])).max() <= 1
+    assert "size" not in read_recipe(tmp_path / "translate" / "large.png")
+    work = session(model, tmp_path, large)
+    run_scripted(work, make.FakeDisplay([], interactive=False), parse_keys("s"))
+    work.close()
+    assert np.array_equal(cv2.imread(str(tmp_path / "restore-0001.png"), cv2.IMREAD_UNCHANGED), result)
+
+
+def test_a_photograph_that_is_made_smaller_is_said_with_the_way_out(
+    edges_path: Path, large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["translate", str(edges_path), str(large), "-o", str(tmp_path / "out")]) == 0
+    assert "large.png: 900x400 shrunk to 64x28: --size 900 takes it as it is" in capsys.readouterr().err
+    assert main(["translate", str(edges_path), str(large), "-o", str(tmp_path / "whole"), "--size", "900"]) == 0
+    assert "smaller" not in capsys.readouterr().err
+    assert cv2.imread(str(tmp_path / "whole" / "large.png")).shape == (400, 900, 3)
+    work = session(edges_path, tmp_path, large)
+    display = make.FakeDisplay([], interactive=False)
+    run_scripted(work, display, parse_keys("+"))
+    work.close()
+    assert any("900x400 shrunk to 64x28: --size 900" in title for title in display.titles)
+
+
+def test_what_looks_at_the_whole_image_is_shrunk_and_says_so(
+    large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {"weight": 0.2, "bias": 0.5}
+    node = helper.make_node("InstanceNormalization", ["x", *values], ["y"])
+    constants = [make.constant(name, np.full(3, value, np.float32)) for name, value in values.items()]
+    size = ["n", 3, "h", "w"]
+    model = make.write(
+        tmp_path / "style.onnx", make.make_graph([node], [("x", "f32", size)], [("y", "f32", size)], constants)
+    )
+    assert main(["translate", str(model), str(large), "-o", str(tmp_path / "out")]) == 0
+    assert "900x400 shrunk to 512x228: --size 900" in capsys.readouterr().err
+    assert main(["upscale", str(model), str(large), "-o", str(tmp_path / "out")]) == 2
+    assert "made of the whole of them; expected a model that enlarges or restores" in capsys.readouterr().err

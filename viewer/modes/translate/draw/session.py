@@ -16,7 +16,7 @@ from viewer.files.resizing import fit
 from viewer.frame.area import Area, fitting_size
 from viewer.frame.plots import GAP, LEAST_WIDTH, blank, frame_round, put, sharp
 from viewer.keys import Action, Event
-from viewer.labels import write
+from viewer.labels import one_colour, write
 from viewer.model import ModelError, open_model
 from viewer.modes.translate.options import DRAW_BINDINGS, Options
 from viewer.options import model_threads
@@ -149,7 +149,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
     def __init__(self, translator: Translator, state: DrawState, folder: Path, start: Image | None = None) -> None:
         """``start``: u8 [h, w, 3] BGR of the page's size, what is on the page before the first stroke."""
         self.translator = translator
-        paper = np.full((state.easel.height, state.easel.width, 3), state.palette[0], np.uint8)
+        paper = one_colour(state.easel.height, state.easel.width, state.palette[0])
         self._start = paper if start is None else start
         self._asked: Drawn | None = None
         self._result: Image | None = None
@@ -246,7 +246,7 @@ def open_draw(options: Options) -> DrawSession:
         found = "-o" if options.output is not None else options.images[0]
         raise UserError(f"--draw begins with an empty page, found {found!r} beside it; to begin with one: --start")
     threads = model_threads(options.threads, all_cores=True)
-    model = open_model(options.model, threads=threads, wanted="translator")
+    model = open_model(options.model, threads=threads, wanted="translator", reading=options.reading)
     translator = Translator(model, options.condition, options.size)
     state, start = begin(translator, options.size, options.seed), None
     if options.start is not None:
@@ -302,7 +302,9 @@ def add_strokes(page: Image, state: DrawState, strokes: Sequence[Stroke]) -> Non
             page[:] = colour
             continue
         points = np.array(stroke.points, np.int32)
-        if stroke.size <= 2 or len(points) > 1:
+        if stroke.size <= 2 and len(points) == 1:
+            points = np.repeat(points, 2, axis=0)  # a dot
+        if len(points) > 1:
             cv2.polylines(page, [points.reshape(-1, 1, 2)], False, colour, stroke.size, cv2.LINE_8)
         if stroke.size > 2:
             for x, y in points[[0, -1]].tolist():
