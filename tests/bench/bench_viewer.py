@@ -237,10 +237,11 @@ def measure_animate(model: Path, seconds: float = 10) -> None:
 
 
 @contextlib.contextmanager
-def screen() -> Iterator[str]:
+def screen(size: str = "1280x1024") -> Iterator[str]:
+    """A virtual screen: its name, as DISPLAY has it."""
     read, write = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24"], pass_fds=[write], stderr=subprocess.DEVNULL
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size}x24"], pass_fds=[write], stderr=subprocess.DEVNULL
     )
     os.close(write)
     with os.fdopen(read) as file:
