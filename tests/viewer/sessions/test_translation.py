@@ -193,7 +193,7 @@ def test_kinds_that_are_no_translators_are_named(generator_path: Path, tmp_path:
     port = ["n", 6, 32, 32]
     nodes = [helper.make_node("Identity", ["x"], ["y"])]
     six = make.make_graph(nodes, [("x", "f32", port)], [("y", "f32", port)], [])
-    with pytest.raises(ModelError, match="gives 6 channels.*expected an image"):
+    with pytest.raises(ModelError, match=r"gives 6 channels.*expected an image"):
         translator(make.write(tmp_path / "six.onnx", six))
 
 
