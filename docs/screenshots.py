@@ -3,13 +3,17 @@
 
 They show the built-in model, drawn toy cats, short trainings, and cuttings of the committed sheets of each model.
 Without names, all of them are drawn, in a quarter of an hour. Those that train need ``pip install -e '.[export]'``,
-those of terminals ``pip install -e '.[test]'`` and a machine with pseudo-terminals.
+those of terminals ``pip install -e '.[test]'`` and a machine with pseudo-terminals, the notebook's besides Chromium
+and ``pip install jupyterlab``.
 """
 
 import contextlib
+import io
+import json
 import os
 import pty
 import select
+import shutil
 import struct
 import subprocess
 import sys
@@ -52,6 +56,7 @@ OVALS = ((20, 34, 6, 7), (20, 34, 3, 4))  # of an eye: centre, half the width, h
 CELL = (8, 16)  # pixels of a character
 COLUMNS, LINES = 148, 39
 BRAILLE = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))  # places of its dots, by bit
+NOTEBOOK_PORT = 8899
 QUIET_SECONDS = 3.0  # a terminal in which nothing has changed for so long has drawn its page
 
 
@@ -281,6 +286,38 @@ def watch(folder: Path) -> None:
     save(in_terminal(folder, "sheet", "watch", f"{runs}/quick", "--smooth", "0.9"), "watch-terminal")
 
 
+def notebook(folder: Path) -> None:
+    """A model below a cell of JupyterLab."""
+    from playwright.sync_api import sync_playwright
+
+    cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "id": "a"}
+    cell["source"] = "import utsuroi\n\ncats = utsuroi.load()\ncats"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    contents = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "cats.ipynb").write_text(json.dumps(contents))
+    settings = ["--no-browser", "--allow-root", f"--ServerApp.port={NOTEBOOK_PORT}", "--IdentityProvider.token=t"]
+    command = [sys.executable, "-m", "jupyterlab", *settings, f"--ServerApp.root_dir={folder}"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
+        assert server.stderr is not None
+        next(line for line in server.stderr if "is running at" in line)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1100, "height": 900}, device_scale_factor=1.5)
+        page.goto(f"http://127.0.0.1:{NOTEBOOK_PORT}/lab/tree/cats.ipynb?token=t")
+        page.get_by_role("button", name="No", exact=True).click()  # no news
+        page.get_by_text("| Idle").wait_for()
+        page.locator(".jp-CodeCell .cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        frame = page.frame_locator("iframe[sandbox]")
+        frame.locator(".session").wait_for(timeout=60_000)
+        frame.locator("#poster").wait_for(state="detached", timeout=60_000)
+        page.mouse.move(0, 0)
+        image = page.locator(".jp-CodeCell").first.screenshot()
+        browser.close()
+        server.terminate()
+    with Image.open(io.BytesIO(image)) as shown:
+        save(shown, "notebook")
+
+
 def in_terminal(folder: Path, title: str, *words: str) -> Image.Image:
     """The viewer in a terminal, when all is there. ``title``: what its last line says by then."""
     import fcntl
@@ -360,7 +397,7 @@ def thumbnails(folder: Path) -> None:
 SHOTS: dict[str, Callable[[Path], None]] = {
     shot.__name__: shot
     for shot in (samples, keys, animate, latent, sliders, directions, compare, hpf, diffuse, translate, draw, upscale,
-                 dataset, pick, info, workshop, terminal, watch, thumbnails)
+                 dataset, pick, info, workshop, terminal, watch, notebook, thumbnails)
 }  # fmt: skip
 
 

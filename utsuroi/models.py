@@ -16,6 +16,7 @@ from utsuroi.arrays import Images, img_tag
 from utsuroi.keywords import ReadingWords, naming_arguments, reading_of
 
 if TYPE_CHECKING:
+    from utsuroi.notebook.player import Player, Runs
     from viewer.model import Model as Graph
     from viewer.sessions.detail_layer import Layer
     from viewer.sessions.translation import Upscaler
@@ -90,6 +91,50 @@ class Model:
         preview = self._preview()
         sheet = "" if preview is None else img_tag(preview.sheet(columns=8))
         return f"<b>{html.escape(self.name)}</b><table>{rows}</table>{sheet}"
+
+    def player(self, mode: str = "", *, seed: int = 0, height: int = 600, runs: "Runs" = "") -> "Player":
+        """The player in a notebook, as the viewer has it: the same modes, keys and buttons.
+
+        A model as the last line of a cell shows it, too. ``mode``: grid, animate, latent…, to begin with; empty: the
+        usual one. ``seed``: of the page of images. ``height``: in pixels. ``runs``: ``"browser"``: the model is sent to
+        the browser and runs there, even after Python has ended; ``"python"``: it runs here; empty: in the browser if
+        it has 64 MiB at most. Raises ``UtsuroiError``, where anywidget (extra ``notebook``) is missing, too.
+        """
+        from utsuroi.notebook import why_not
+
+        if why := why_not():
+            raise UtsuroiError(why)
+        from export.player.models import together
+        from utsuroi.notebook.player import Player
+
+        return Player(together(self._graph, self._beside()), mode=mode, seed=seed, height=height, runs=runs)
+
+    def _beside(self) -> Sequence["Graph"]:
+        """Models that belong to it, for its player."""
+        return ()
+
+    def _repr_mimebundle_(self, **_: Any) -> Any:
+        """The player for a notebook that has widgets; for others, and where there can be none, table and images."""
+        from utsuroi.notebook import why_not
+
+        still = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        try:
+            shown = None if why_not() else self.player()._repr_mimebundle_()
+        except UtsuroiError:
+            shown = None  # such as an encoder alone
+        if shown is None:
+            return still
+        data, *metadata = shown if isinstance(shown, tuple) else (shown,)
+        return ({**data, **still}, *metadata)
+
+    def _display_(self) -> Any:
+        """What marimo shows, which reads no bundles of widgets."""
+        from utsuroi.notebook import Still, why_not
+
+        try:
+            return Still(self._repr_html_()) if why_not() else self.player()
+        except UtsuroiError:
+            return Still(self._repr_html_())
 
     @naming_arguments()
     def _label(self, label: str | int | None, count: int, extra: Sequence[str] = ()) -> NDArray[np.int64] | None:
@@ -256,6 +301,11 @@ class Generator(Model):
 
     def _preview(self) -> Images:
         return self.sample(16)
+
+    def _beside(self) -> Sequence["Graph"]:
+        encoder = [] if self.encoder is None else [self.encoder._graph]
+        detail = None if self._detail is None else self._detail.model
+        return [*encoder, *([] if detail is None else [detail])]
 
 
 class Translator(Model):

@@ -358,6 +358,12 @@ class Model(Description):
         ]
         return np.concatenate(parts)[:count]
 
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """The output that the card names, of all inputs by name. Raises ``ModelError``."""
+        if self.card is None:
+            raise self.error("has no card, which says what it gives")
+        return self._run(feeds, self.card.output.name)
+
     def _run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         return (self._with_batch or self._run_graph)(feeds, output)
 

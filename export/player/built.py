@@ -20,6 +20,7 @@ SOURCE: Final = Path(__file__).resolve().parents[1] / "web"  # not in the wheel
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ("player.js", "player.css")
 LICENCES: Final = "licences.txt"
+WIDGET: Final = "widget.js"  # of notebooks
 _GZIPPED: Final = ".gz"
 
 
@@ -40,7 +41,7 @@ class Runtime:
 WASM: Final = Runtime("worker.js", "ort.mjs", "ort.wasm")
 WEBGPU: Final = Runtime("worker.webgpu.js", "ort.webgpu.mjs", "ort.webgpu.wasm")
 _PACKED: Final = (WASM.binary, WEBGPU.binary)  # kept as gzip
-NEEDED: Final = (*PAGE, *WASM.names, LICENCES)
+NEEDED: Final = (*PAGE, *WASM.names, LICENCES, WIDGET)
 
 
 class BuildError(Exception):

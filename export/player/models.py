@@ -85,13 +85,28 @@ def open_models(
     return _with_siblings(first, beside)
 
 
+def together(first: Model, beside: Sequence[Model]) -> Models:
+    """Open models as a page has them. Raises ``UserError`` where no page can."""
+    for model in (first, *beside):
+        _check_card(model)
+    if first.kind not in _OPENS:
+        raise first.error(f"is {_a(first)}, with which no page begins: {_why(first)}")
+    _check_kinds(first, beside)
+    return _fitting(first, beside)
+
+
 def _open(name: str, wanted: str = "") -> Model:
     model = open_model(model_file(name), wanted=wanted, silent=True)
+    _check_card(model)
+    return model
+
+
+def _check_card(model: Model) -> None:
+    """Raise ``UserError`` unless a page can read the model."""
     if model.inferred or model.card is None:
         if model.card is None:
             raise model.error(f"found {model.what}, expected one with a card, as python -m export writes them")
         raise model.error(f"has no card, which says how a page reads it; first: {model.export_command}")
-    return model
 
 
 def _check_kinds(first: Model, beside: Sequence[Model]) -> None:
@@ -114,13 +129,19 @@ def _with_siblings(first: Model, beside: Sequence[Model]) -> Models:
             if all(model.kind != kind for model in found) and path.is_file():
                 found.append(_open(str(path), kind))
                 remarks.append(f"with {printable(path.name, 100)}, which lies beside it")
-        found.sort(key=lambda model: model.kind != "encoder")
+    return _fitting(first, found, tuple(remarks))
+
+
+def _fitting(first: Model, beside: Sequence[Model], remarks: tuple[str, ...] = ()) -> Models:
+    """The models of a page in its order. Raises ``UserError`` unless they fit."""
+    found = sorted(beside, key=lambda model: model.kind != "encoder")
+    if first.kind == "generator":
         for model in found:
             _check_pair(first, model)
     names = [model.path.name for model in (first, *found)]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise UserError(f"{twice}: two files of this name, expected a name of its own for each on a page")
-    return Models(first, tuple(found), tuple(remarks))
+    return Models(first, tuple(found), remarks)
 
 
 def _check_pair(generator: Model, other: Model) -> None:

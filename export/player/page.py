@@ -20,7 +20,8 @@ from export.player.poster import Poster
 from export.player.text import to_text
 
 FORMAT: Final = 1
-Form = Literal["file", "no-runtime", "folder"]  # all inside, the runtime beside, everything beside
+Form = Literal["file", "no-runtime", "folder", "frame", "python"]
+"""All inside; the runtime beside; everything beside; for a notebook's frame; for one whose models run in Python."""
 
 _LEVEL: Final = 9  # of gzip
 _CLOSING: Final = (b"</script", b"<!--")  # that would end a script early
@@ -50,6 +51,7 @@ class Page:
     models: Sequence[ModelFile] = ()
     mode: str = ""  # to begin with; "": the usual one
     poster: Poster | None = None
+    theme: Literal["", "dark", "light"] = ""  # "": that of the system
 
     @cached_property
     def player(self) -> str:
@@ -59,7 +61,7 @@ class Page:
 
     def files(self, form: Form) -> dict[str, bytes]:
         """What lies beside the page in this form: contents by paths with slashes."""
-        if form == "file":
+        if form not in ("no-runtime", "folder"):
             return {}
         beside = {}
         if form == "folder":
@@ -111,11 +113,14 @@ class Page:
             return {**facts, **({"url": path} if path else {"block": blocks.add(packed())})}
 
         def model(one: ModelFile) -> Mapping[str, Any]:
+            if form == "python":
+                digest = hashlib.sha256(one.data).hexdigest()
+                return {"name": one.name, "bytes": len(one.data), "sha256": digest, "held": True}
             path = quote(one.name) if form == "folder" else ""
             return entry(one.name, one.data, lambda: gzip.compress(one.data, _LEVEL, mtime=0), path)
 
         def part(name: str) -> Mapping[str, Any]:
-            path = f"{self.player}/{name}" if form != "file" else ""
+            path = f"{self.player}/{name}" if form in ("no-runtime", "folder") else ""
             return entry(name, read_built(name), lambda: _packed(name), path)
 
         def runtime(one: built.Runtime) -> Mapping[str, Any]:
@@ -129,11 +134,13 @@ class Page:
             "mode": self.mode,
             "models": [model(one) for one in self.models],
             "runtime": {
-                "wasm": runtime(built.WASM),
+                **({"wasm": runtime(built.WASM)} if form != "python" else {}),
                 **({"webgpu": runtime(built.WEBGPU)} if form == "folder" and built.has(built.WEBGPU) else {}),
             },
             "poster": poster and {"seed": poster.seed, "rows": poster.rows, "cols": poster.columns},
             "licences": part(built.LICENCES),
+            **({"frame": True} if form in ("frame", "python") else {}),
+            **({"theme": self.theme} if self.theme else {}),
         }
 
 
@@ -153,17 +160,20 @@ class _Blocks:
 def policy(form: Form, script: bytes, style: bytes) -> str:
     """The Content-Security-Policy of a page with this script and style."""
     scripts, styles, from_here = _source(script), _source(style), ""
-    if form != "file":
+    workers = "blob:"
+    if form in ("no-runtime", "folder"):
         from_here = "'self' "
     if form == "folder":
         scripts = styles = ""
+    if form == "frame":
+        workers = "data:"
     rules = {
         "default-src": "'none'",
         "script-src": f"{from_here}{scripts} blob: 'wasm-unsafe-eval'",
         "style-src": f"{from_here}{styles}",
         "img-src": "data: blob:",
         "media-src": "blob:",
-        "worker-src": f"{from_here}blob:",
+        "worker-src": f"{from_here}{workers}",
         "connect-src": from_here or "'none'",
         "base-uri": "'none'",
         "form-action": "'none'",

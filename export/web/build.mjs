@@ -59,6 +59,7 @@ const worker = (provider) =>
 const files = new Map();
 files.set("player.js", safe(await bundle("src/main.ts", { plugins: [modes] })));
 files.set("player.css", await styles());
+files.set("widget.js", await bundle("src/notebook/widget.ts", { format: "esm" }));
 files.set("worker.js", await worker("wasm"));
 files.set("worker.webgpu.js", await worker("webgpu"));
 for (const [name, source] of [["ort", "ort-wasm-simd-threaded"], ["ort.webgpu", "ort-wasm-simd-threaded.asyncify"]]) {

@@ -1,22 +1,13 @@
-/** The worker as the page sees it: files that are opened, and a queue of runs. */
+/** Where models run, as the page sees it: files that are opened, and a queue of runs. */
 
 import { PlayerError } from "./error.ts";
 import { text } from "../i18n/index.ts";
-import type { Reply, Request } from "./messages.ts";
+import type { Reply, Request, Side } from "./messages.ts";
 import type { ModelFile, RunOptions, Tensor } from "./model.ts";
 import type { Packed } from "./packed.ts";
 
 const PATIENCE_MS = 120_000; // that one run may take: then it is taken for one that never ends
 export const LARGEST_FILE = 2 ** 31; // bytes: what WebAssembly can hold besides
-
-/** What a worker is started with. */
-export interface Runtime {
-  /** Address of the worker's script: of a blob, or beside the page. */
-  readonly script: string;
-  readonly module: Packed;
-  readonly binary: Packed;
-  readonly threads: number;
-}
 
 interface Waiting {
   readonly file: ModelFile;
@@ -35,24 +26,22 @@ interface Opening {
 export class Engine {
   readonly #openings = new Map<number, Opening>();
   readonly #waiting: Waiting[] = [];
-  readonly #worker: Worker;
+  readonly #side: Side;
   #running: Waiting | null = null;
   #timer = 0;
   #count = 0; // of files and runs so far
   #broken: PlayerError | null = null;
   readonly #tell: (error: PlayerError) => void;
 
-  /** `broken`: told once where the worker cannot go on. */
-  constructor(runtime: Runtime, broken: (error: PlayerError) => void) {
+  /** `broken`: told once where the other side cannot go on. */
+  constructor(side: Side, broken: (error: PlayerError) => void) {
     this.#tell = broken;
-    this.#worker = new Worker(runtime.script);
-    this.#worker.onmessage = ({ data }: MessageEvent<Reply>): void => this.#receive(data);
-    this.#worker.onerror = (event): void => {
+    this.#side = side;
+    side.onmessage = ({ data }: MessageEvent<Reply>): void => this.#receive(data);
+    side.onerror = (event): void => {
       event.preventDefault();
       this.#break(new PlayerError(`the worker stopped: ${event.message || "its script cannot be loaded"}`));
     };
-    const { module, binary, threads } = runtime;
-    this.#post({ type: "start", module, binary, threads });
   }
 
   /** Read a file. Rejects with `PlayerError` where it is no model that can be played. */
@@ -155,7 +144,7 @@ export class Engine {
   #break(error: PlayerError): void {
     if (this.#broken !== null) return;
     this.#broken = error;
-    this.#worker.terminate();
+    this.#side.terminate();
     this.#finish()?.reject(error);
     for (const one of this.#waiting.splice(0)) one.reject(error);
     for (const one of this.#openings.values()) one.reject(error);
@@ -164,6 +153,6 @@ export class Engine {
   }
 
   #post(request: Request): void {
-    this.#worker.postMessage(request);
+    this.#side.postMessage(request);
   }
 }

@@ -16,8 +16,16 @@ export type Request =
       readonly inputs: Readonly<Record<string, Tensor>>;
     };
 
+/** Where models run: a worker, or Python beyond the frame. */
+export interface Side {
+  postMessage(request: Request): void;
+  onmessage: ((event: MessageEvent<Reply>) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+  terminate(): void;
+}
+
 export type Reply =
-  | { readonly type: "ready"; readonly provider: "wasm" | "webgpu" }
+  | { readonly type: "ready"; readonly provider: "wasm" | "webgpu" | "python" }
   /** The runtime itself could not be started. */
   | { readonly type: "broken"; readonly text: string }
   | {

@@ -7,11 +7,13 @@ import { PlayerError } from "./error.ts";
 export type Packed =
   | { readonly text: string } // of a block: pure/text.ts, gzip
   | { readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly url: string };
+  | { readonly url: string }
+  | { readonly held: true }; // by Python, which runs it, too
 
 /** The file's own bytes. `name`: for messages. `most`: bytes that it may have. Throws `PlayerError`. */
 export async function unpack(packed: Packed, name: string, most = Infinity): Promise<Uint8Array<ArrayBuffer>> {
   if ("bytes" in packed) return packed.bytes;
+  if ("held" in packed) throw new PlayerError(`${name}: is not on this page`);
   if ("url" in packed) return await download(packed.url, name);
   try {
     return await gunzip(fromText(packed.text), most);

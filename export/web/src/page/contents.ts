@@ -11,6 +11,7 @@ export interface PageFile {
   readonly sha256: string;
   readonly block?: string;
   readonly url?: string;
+  readonly held?: true;
 }
 
 export interface PageRuntime {
@@ -25,7 +26,12 @@ export interface Page {
   readonly title: string;
   readonly mode: string;
   readonly models: readonly PageFile[];
-  readonly runtime: { readonly wasm: PageRuntime; readonly webgpu?: PageRuntime };
+  /** Empty: models run in Python. */
+  readonly runtime: { readonly wasm?: PageRuntime; readonly webgpu?: PageRuntime };
+  /** Whether the page is in a frame, beside which a notebook's widget listens. */
+  readonly frame?: true;
+  /** Of the notebook; without, that of the system. */
+  readonly theme?: "dark" | "light";
   readonly poster: null | { readonly seed: number; readonly rows: number; readonly cols: number };
   readonly licences: PageFile;
 }
@@ -49,6 +55,7 @@ export function take(file: PageFile): Packed {
     if (location.protocol === "file:") throw new PlayerError(`${file.name}: lies beside this page, which needs a web server: open it by http, or write the page as one file`); // prettier-ignore
     return { url: new URL(file.url, document.baseURI).href };
   }
+  if (file.held === true) return { held: true };
   const block = document.getElementById(file.block ?? "");
   if (block === null) throw new PlayerError(`${file.name}: this page lacks its block: copy it again`);
   const text = block.textContent;
@@ -56,9 +63,15 @@ export function take(file: PageFile): Packed {
   return { text };
 }
 
-/** The address of a script of the page. */
-export async function scriptAddress(file: PageFile): Promise<string> {
+/** The address of a script of the page. `plain`: no blob, whose workers some notebooks forbid. */
+export async function scriptAddress(file: PageFile, plain: boolean): Promise<string> {
   const packed = take(file);
   if ("url" in packed) return packed.url;
-  return URL.createObjectURL(new Blob([await unpack(packed, file.name, file.bytes)], { type: "text/javascript" }));
+  const blob = new Blob([await unpack(packed, file.name, file.bytes)], { type: "text/javascript" });
+  if (!plain) return URL.createObjectURL(blob);
+  return await new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.onload = (): void => resolve(reader.result as string);
+    reader.readAsDataURL(blob);
+  });
 }

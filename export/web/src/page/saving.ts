@@ -6,11 +6,17 @@ import { element } from "./dom.ts";
 
 const KEPT_MS = 60_000; // that a browser has to read a file after it was asked to save it
 
-/** Save an image as PNG with its recipe; its file name. */
-export async function saveImage(image: SavedImage): Promise<string> {
+export interface SavedFile {
+  readonly name: string;
+  readonly contents: Blob;
+}
+
+/** Save an image as PNG with its recipe. */
+export async function saveImage(image: SavedImage): Promise<SavedFile> {
   const name = `${image.stem}.png`;
-  download(new Blob([await encodePng(image, image.recipe)], { type: "image/png" }), name);
-  return name;
+  const contents = new Blob([await encodePng(image, image.recipe)], { type: "image/png" });
+  download(contents, name);
+  return { name, contents };
 }
 
 /** Have the browser save a file under a name of these characters: letters, digits and few others. */

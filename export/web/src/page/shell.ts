@@ -8,6 +8,7 @@ import { unpack } from "../engine/packed.ts";
 import { fill, locale, text } from "../i18n/index.ts";
 import type { Control, Host, Input, Mode, Params, Session } from "../mode.ts";
 import { readPage, take, type Page } from "./contents.ts";
+import { dress, hear, tell } from "./frame.ts";
 import { Address, readHash, type Place } from "./hash.ts";
 import { Help } from "./help.ts";
 import { choose, listen } from "./incoming.ts";
@@ -17,7 +18,7 @@ import { Notices } from "./notices.ts";
 import { openFiles, usedOf, type Opener } from "./opening.ts";
 import { readImage } from "./photographs.ts";
 import { Recorder } from "./recorder.ts";
-import { saveImage } from "./saving.ts";
+import { saveImage, type SavedFile } from "./saving.ts";
 import { startEngine } from "./start.ts";
 import { Toolbar } from "./toolbar.ts";
 
@@ -33,6 +34,7 @@ export async function begin(): Promise<void> {
   main.append(notices.element);
   try {
     const page = readPage();
+    if (page.theme !== undefined) dress(page.theme);
     const shell = new Shell(page, main, notices);
     await shell.start();
   } catch (error) {
@@ -78,6 +80,11 @@ class Shell implements Opener {
   }
 
   async start(): Promise<void> {
+    if (this.#page.frame === true) {
+      hear((message) => {
+        if (message.type === "place") void this.#go(message.place);
+      });
+    }
     const begun = startEngine(this.#page, (error) => this.#notices.fail(error));
     this.#starting = begun.catch(() => null);
     const engine = (this.#engine = await begun);
@@ -244,7 +251,7 @@ class Shell implements Opener {
       changed: () => {
         if (now()) this.#changed();
       },
-      save: async (image) => this.#notices.say(text("saved", { name: await saveImage(image) })),
+      save: async (image) => await this.#say(await saveImage(image)),
       openFiles: (accept) => this.#choose(accept, true),
       readImage,
       text: (key, values) => fill(mode.texts[locale][key] ?? key, values ?? {}),
@@ -269,6 +276,7 @@ class Shell implements Opener {
     const session = this.#session;
     if (session === null || this.#mode === null) return location.href;
     const place = { mode: this.#mode.name, params: (copied ? session.link?.() : null) ?? session.params() };
+    if (this.#page.frame === true && !copied) tell({ type: "place", place });
     if (!later) return this.#address.now(place);
     this.#address.set(place);
     return "";
@@ -325,11 +333,16 @@ class Shell implements Opener {
       const image = await (whole ? session?.sheet() : session?.image());
       if (session !== this.#session) this.#notices.say(text("saveStopped"));
       else if (image === null || image === undefined) this.#notices.say(text("nothingYet"));
-      else this.#notices.say(text("saved", { name: await saveImage(image) }));
+      else await this.#say(await saveImage(image));
     } catch (error) {
       if (session !== this.#session) this.#notices.say(text("saveStopped"));
       else this.#notices.fail(error);
     }
+  }
+
+  async #say({ name, contents }: SavedFile): Promise<void> {
+    this.#notices.say(text("saved", { name }));
+    if (this.#page.frame === true) tell({ type: "saved", name }, [await contents.arrayBuffer()]);
   }
 
   async #copyLink(): Promise<void> {

@@ -1,7 +1,9 @@
-/** Starts the runtime that the page carries. */
+/** Starts the runtime that the page carries, or turns to Python. */
 
 import { Engine } from "../engine/engine.ts";
-import { scriptAddress, take, type Page, type PageRuntime } from "./contents.ts";
+import { PlayerError } from "../engine/error.ts";
+import { scriptAddress, take, type Page } from "./contents.ts";
+import { Python } from "./python.ts";
 
 const MOST_THREADS = 4;
 
@@ -9,14 +11,17 @@ const MOST_THREADS = 4;
 export async function startEngine(page: Page, broken: (error: Error) => void): Promise<Engine> {
   const { wasm, webgpu } = page.runtime;
   const chosen = webgpu !== undefined && (await hasGpu()) ? webgpu : wasm;
-  return await start(chosen, broken);
-}
-
-async function start(runtime: PageRuntime, broken: (error: Error) => void): Promise<Engine> {
+  if (chosen === undefined) {
+    if (page.frame !== true) throw new PlayerError("this page lacks its runtime: copy it again");
+    return new Engine(new Python(), broken);
+  }
   const threads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, Math.ceil(navigator.hardwareConcurrency / 2)) : 1;
-  const module = take(runtime.module);
-  const binary = take(runtime.binary);
-  return new Engine({ script: await scriptAddress(runtime.worker), module, binary, threads }, broken);
+  const module = take(chosen.module);
+  const binary = take(chosen.binary);
+  const worker = new Worker(await scriptAddress(chosen.worker, page.frame === true));
+  const engine = new Engine(worker, broken);
+  worker.postMessage({ type: "start", module, binary, threads });
+  return engine;
 }
 
 async function hasGpu(): Promise<boolean> {
