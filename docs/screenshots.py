@@ -297,9 +297,13 @@ def notebook(folder: Path) -> None:
     (folder / "cats.ipynb").write_text(json.dumps(contents))
     settings = ["--no-browser", "--allow-root", f"--ServerApp.port={NOTEBOOK_PORT}", "--IdentityProvider.token=t"]
     command = [sys.executable, "-m", "jupyterlab", *settings, f"--ServerApp.root_dir={folder}"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
+    new = os.environ | {"JUPYTER_CONFIG_DIR": str(folder)}  # as on the first day
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(subprocess.Popen(command, env=new, stderr=subprocess.PIPE, text=True))
+        stack.callback(server.terminate)
         assert server.stderr is not None
         next(line for line in server.stderr if "is running at" in line)
+        playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1100, "height": 900}, device_scale_factor=1.5)
         page.goto(f"http://127.0.0.1:{NOTEBOOK_PORT}/lab/tree/cats.ipynb?token=t")
@@ -313,7 +317,6 @@ def notebook(folder: Path) -> None:
         page.mouse.move(0, 0)
         image = page.locator(".jp-CodeCell").first.screenshot()
         browser.close()
-        server.terminate()
     with Image.open(io.BytesIO(image)) as shown:
         save(shown, "notebook")
 
