@@ -22,6 +22,7 @@ PRIORS: Final = ("normal", "uniform")
 PRECISIONS: Final = ("fp32", "fp16", "int8")  # that the export writes
 _MAX_LATENT: Final = 1 << 16
 _MAX_SIDE_PX: Final = 1 << 14
+_MAX_CLASSES: Final = 2**16
 _SIZE: Final = f"height and width, 1..{_MAX_SIDE_PX}"
 _MAX_MULTIPLE: Final = 1 << 12
 CONDITIONS: Final = ("given", "edges")  # kinds of conditions that every reader can make
@@ -228,6 +229,8 @@ def _check(card: Card) -> None:
                            ("multiple", 1, _MAX_MULTIPLE), ("context", 0, _MAX_SIDE_PX)):  # fmt: skip
         _expect(_whole(getattr(card, key), low, high), key, getattr(card, key), f"{low}..{high}")
     _expect(all(isinstance(name, str) for name in card.classes), "classes", card.classes, "texts")
+    if len(card.classes) > _MAX_CLASSES:
+        raise CardError(f"card has {len(card.classes)} classes, expected {_MAX_CLASSES} at most")
     for key in ("schedule", "training", "parity", "condition"):
         if not isinstance(getattr(card, key), Mapping):
             raise CardError(f"card {key} is {type(getattr(card, key)).__name__}, expected a mapping")

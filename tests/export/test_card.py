@@ -127,6 +127,7 @@ def test_hostile_entries_raise_card_errors_only(key: str, value: str) -> None:
         ({"latent": {"size": 3, "mean": [0, 1]}}, "does not fit the latent size 3"),
         ({"latent": {"size": 1e9}}, "latent size"),
         ({"classes": "abc"}, "list of texts"),
+        ({"classes": ["x"] * 65537}, "card has 65537 classes, expected 65536 at most"),
         ({"image_size": [0, 8]}, "image_size"),
         ({"directions": [[1, 2, 3]]}, "directions"),
         ({"named_directions": {"a": [1, 2, 3]}}, "named_directions does not fit"),

@@ -82,6 +82,11 @@ export interface Session {
   params(): Params;
   /** What a link that is copied says, where it is more: a place that moves on, which the address does not follow. */
   link?(): Params;
+  /** What a link cannot say, in words that the page says where one is copied; null: it says all. */
+  lost?(): string | null;
+  /** What `params` cannot say, for this page alone: `resume` gets it after `restore`, where the mode is shown again. */
+  keep?(): unknown;
+  resume?(kept: unknown): void;
   /** Go back to what `params` said once; the same bits. Unknown or impossible values: `host.say`, and the default. */
   restore(params: Params): void;
   /** The element has another size, or pixel ratio. */
@@ -94,6 +99,8 @@ export interface Session {
   sheet(): SavedImage | null | Promise<SavedImage | null>;
   /** A walk that can be recorded (as GIF or WebM), frame by frame; the page asks in order and shows the progress. */
   film?(): Film | null;
+  /** Images that it takes at once; without: any number. */
+  readonly mostImages?: number;
   /** Images that were dropped, pasted or chosen; false where the mode has no use for them. */
   openImages?(images: readonly DroppedImage[]): boolean;
   /** One sentence for screen readers: what is on the screen. Read out a moment after `host.changed()`. */
@@ -147,6 +154,8 @@ export type Control =
       readonly kind: "button";
       /** What the session gets when it is pressed: the same as of the key. */
       readonly input: Input;
+      /** What happens instead, where no key does it. */
+      readonly press?: () => void;
       readonly icon?: IconName;
       /** The one that most people press: shown large. */
       readonly primary?: boolean;

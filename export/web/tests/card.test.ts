@@ -22,6 +22,12 @@ describe("cards", () => {
     expect(verdict(Object.fromEntries(found) as Record<string, string>), shown).toBe(one.verdict);
   });
 
+  it("bounds the number of classes", () => {
+    const sound = cards[0]?.properties as Record<string, string>;
+    const many = { ...sound, classes: JSON.stringify(new Array(65537).fill("x")) };
+    expect(() => readCard(new Map(Object.entries(many)))).toThrow("card has 65537 classes, expected 65536 at most");
+  });
+
   it("reads values and defaults", () => {
     const sound = cards[0]?.properties as Record<string, string>;
     const card = readCard(new Map(Object.entries({ ...sound, unknown: "not even JSON" })));

@@ -48,6 +48,11 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Kinds:
         "generator": [plain],
         "classes": [classes],
         "encoder": [encoded, make_encoder(folder / "encoded.encoder.onnx")],
+        "classes and encoder": [
+            make_generator(folder / "named.onnx", labels=3, classes=("ant", "bee", "cat")),
+            make_encoder(folder / "named.encoder.onnx"),
+        ],
+        "large": [make_generator(folder / "large.onnx", height=512, width=512, hidden=2)],
         "detail": [plain, make_detail(folder / "fine.onnx")],
         "edges": [make_translator(folder / "edges.onnx", multiple=8, condition=edges)],
         "masks": [make_translator(folder / "masks.onnx", latent=3, condition=masks)],

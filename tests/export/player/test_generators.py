@@ -152,10 +152,16 @@ def test_links_lead_back_to_the_same_bits(open_page: OpenPage, tmp_path: Path) -
         assert first.read_bytes() == second.read_bytes()
 
 
+MOVED = """async () => {
+    const canvas = document.querySelector(".session canvas"), first = canvas.toDataURL();
+    while (canvas.toDataURL() === first) await new Promise(requestAnimationFrame);
+}"""
+
+
 def test_a_link_to_a_walk_that_moves_leads_to_where_it_was(open_page: OpenPage) -> None:
     page = open_page("generator", hash="#mode=animate&seed=4")
     page.wait_for_function("() => !location.hash.includes('at=')")
-    page.wait_for_timeout(300)  # it moves meanwhile
+    page.evaluate(MOVED)
     page.get_by_role("button", name="Copy link").click()
     address = page.evaluate("() => location.hash")
     at = int(re.search(r"at=(\d+)", address)[1])  # type: ignore[index]

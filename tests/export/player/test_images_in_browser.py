@@ -112,16 +112,17 @@ def test_a_drawing_becomes_what_the_viewer_makes_of_it(
     assert np.array_equal(saved(other, "d")[0], drawing)
 
 
-def drop(page: "Page", path: Path) -> None:
-    """Drop a file onto the page."""
-    data = list(path.read_bytes())
+def drop(page: "Page", *paths: Path) -> None:
+    """Drop files onto the page."""
     page.evaluate(
-        """([data, name]) => {
+        """(given) => {
             const files = new DataTransfer();
-            files.items.add(new File([new Uint8Array(data)], name, {type: "image/png"}));
+            for (const [data, name] of given) {
+                files.items.add(new File([new Uint8Array(data)], name, {type: "image/png"}));
+            }
             window.dispatchEvent(new DragEvent("drop", {dataTransfer: files, bubbles: true, cancelable: true}));
         }""",
-        [data, path.name],
+        [[list(path.read_bytes()), path.name] for path in paths],
     )
 
 

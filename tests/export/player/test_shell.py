@@ -23,6 +23,8 @@ else:
 
 expect = sync_api.expect
 WEB = Path(__file__).resolve().parents[3] / "export" / "web"
+LEAVE = "window.dispatchEvent(new Event('pagehide'))"
+SEED = "new URLSearchParams(location.hash.slice(1)).get('seed')"
 NOTICE = ".notice[role=status]"
 DROP = """([name, bytes, type]) => {
   const given = new DataTransfer();
@@ -44,9 +46,8 @@ def download(page: "Page", act: Callable[[], Any]) -> tuple[str, bytes]:
 
 
 def seed(page: "Page") -> str:
-    """Of the address, once it has followed."""
-    page.wait_for_timeout(400)
-    return page.evaluate("() => new URLSearchParams(location.hash.slice(1)).get('seed')")
+    """Of the address, which follows at once where the page is left."""
+    return str(page.evaluate(f"() => {{ {LEAVE}; return {SEED}; }}"))
 
 
 def test_actions_have_the_names_of_the_viewer() -> None:
@@ -89,8 +90,7 @@ def test_a_saved_image_dropped_on_the_page_leads_back(open_page: OpenPage) -> No
         page.keyboard.press("x")
     assert seed(page) != first
     drop(page, "saved.png", data, "image/png")
-    page.wait_for_timeout(300)
-    assert seed(page) == first
+    page.wait_for_function(f"first => {{ {LEAVE}; return {SEED} === first; }}", arg=first)
 
 
 def test_a_link_leads_back_to_the_same_bits(open_page: OpenPage) -> None:
@@ -101,7 +101,6 @@ def test_a_link_leads_back_to_the_same_bits(open_page: OpenPage) -> None:
     address = page.evaluate("() => location.hash")
     _, here = download(page, lambda: page.keyboard.press("Shift+S"))
     again = open_page("generator", hash=address)
-    again.wait_for_timeout(500)
     _, there = download(again, lambda: again.keyboard.press("Shift+S"))
     assert here == there
 
@@ -144,10 +143,9 @@ def test_tab_moves_the_focus_and_after_a_click_on_the_images_the_view(open_page:
     assert page.evaluate("() => document.activeElement.tagName") == "BUTTON"
     assert view.input_value() == before
     page.locator(".stage canvas").first.click(position={"x": 5, "y": 5})
-    page.wait_for_timeout(50)
+    page.wait_for_function("() => document.activeElement === document.querySelector('.stage')")
     page.keyboard.press("Tab")
-    page.wait_for_timeout(100)
-    assert view.input_value() != before
+    expect(view).not_to_have_value(before)
 
 
 @pytest.mark.slow
@@ -243,6 +241,5 @@ def test_random_keys_leave_nothing_behind(open_page: OpenPage) -> None:
     elements = page.evaluate("() => document.querySelectorAll('*').length")
     for _, key in zip(range(140), keys, strict=False):
         page.keyboard.press(key)
-    page.wait_for_timeout(300)
-    assert page.evaluate("() => document.querySelectorAll('*').length") <= elements + 20
+    page.wait_for_function("most => document.querySelectorAll('*').length <= most", arg=elements + 20)
     assert page.locator(".errors > *").count() == 0

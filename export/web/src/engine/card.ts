@@ -20,6 +20,7 @@ const MOST_PALETTE = 64; // colours
 const MOST_STEPS = 10_000;
 const MOST_NAMED = 256; // directions
 const MOST_NAME = 64; // characters
+const MOST_CLASSES = 1 << 16;
 const SIZE = `height and width, 1..${MOST_SIDE_PX}`;
 
 /** An input or the output of the graph; null is a size that may vary, axis 0 is the batch. */
@@ -144,6 +145,7 @@ function build(values: Values, schema: string): Card {
   }
   const classes = list(given(values, "classes", []), "classes", "texts");
   if (!classes.every((item) => typeof item === "string")) throw expected("classes", classes, "texts");
+  if (classes.length > MOST_CLASSES) throw new PlayerError(`card has ${classes.length} classes, expected ${MOST_CLASSES} at most`);
   const condition = readCondition(given(values, "condition", {}) as Values);
   const schedule = kind.hasSchedule ? readSchedule(name, given(values, "schedule", {}) as Values) : null;
   if (kind.hasSchedule && inputs.some((one) => one.name === "label") && classes.length === 0) {

@@ -1,5 +1,6 @@
 /** Files as the page carries them: gzip as text in a block, or an address beside the page. */
 
+import { inflate } from "../pure/inflate.ts";
 import { fromText } from "../pure/text.ts";
 import { PlayerError } from "./error.ts";
 
@@ -16,11 +17,12 @@ export async function unpack(packed: Packed, name: string, most = Infinity): Pro
   if ("held" in packed) throw new PlayerError(`${name}: is not on this page`);
   if ("url" in packed) return await download(packed.url, name);
   try {
-    return await gunzip(fromText(packed.text), most);
-  } catch (error) {
-    if (error instanceof PlayerError) throw error;
+    const data = await inflate([fromText(packed.text)], "gzip", most);
+    if (data !== null) return data;
+  } catch {
     throw new PlayerError(`${name}: its block in this page is damaged: copy the page again`);
   }
+  throw new PlayerError(`a block of the page holds more than the ${most} bytes that it says`);
 }
 
 async function download(url: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -33,28 +35,4 @@ async function download(url: string, name: string): Promise<Uint8Array<ArrayBuff
   }
   if (!response.ok) throw new PlayerError(`${name}: the server says ${response.status}, expected the file beside the page`);
   return new Uint8Array(await response.arrayBuffer());
-}
-
-async function gunzip(data: Uint8Array<ArrayBuffer>, most: number): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  // Written as it is: of a page that is a file, workers of WebKit cannot read the stream of a blob.
-  const { readable, writable } = new DecompressionStream("gzip");
-  const writer = writable.getWriter();
-  for (const written of [writer.write(data), writer.close()]) written.catch(() => undefined); // the reader says it, too
-  const reader = readable.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > most) throw new PlayerError(`a block of the page holds more than the ${most} bytes that it says`);
-    parts.push(value);
-  }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -1,4 +1,5 @@
 /** A page of images to choose from; with detail added, or without. */
+import { PlayerError } from "../engine/error.ts";
 import type { Control, DroppedImage, Host, Input, ModelFile, Params, Recipe, SavedImage, Session } from "../mode.ts";
 import { labelOfRow, labelsOfSheet } from "../pure/classes.ts";
 import { DETAIL, gainAt, SHARPENING, valueOf, type Gain } from "../pure/gain.ts";
@@ -39,6 +40,7 @@ import {
 } from "./recipes.ts";
 import { fittingCounts, fittingSheet, SheetView } from "./sheetView.ts";
 
+const MOST_BYTES = 1 << 28; // of the images of a page that a link may ask for
 const SAVED_GAP = 2; // pixels round each image of a saved sheet
 
 export class GridSession implements Session {
@@ -231,6 +233,11 @@ export class GridSession implements Session {
     const rows = wholeParam(params, "rows", 1, LARGEST_SIDE, 0);
     const columns = wholeParam(params, "cols", 1, LARGEST_SIDE, 0);
     this.#fixed = rows > 0 && columns > 0;
+    const bytes = 3 * rows * columns * this.#generator.height * this.#generator.width;
+    if (bytes > MOST_BYTES) {
+      this.#fixed = false;
+      this.#host.fail(new PlayerError(this.#host.text("tooMany", { rows, columns })));
+    }
     let mode: GridMode = GRID_MODES.find((one) => one === params["page"]) ?? "random";
     if (mode === "mix" && !this.#state.canMix) mode = "random";
     const encoded = paramLatent(params["encoded"], this.#generator.latent.size);
@@ -250,6 +257,8 @@ export class GridSession implements Session {
     };
     this.resize();
   }
+
+  readonly mostImages = 1;
 
   openImages(images: readonly DroppedImage[]): boolean {
     const [image] = images;

@@ -55,6 +55,7 @@ export default {
   noRuntime: "{name}: cannot be opened, as this page could not start; load it again",
   unreadable: "{name}: cannot be read; open files one by one, no folders",
   fileTooLarge: "{name}: {size} GB, at most {most} GB can be played here",
+  onlyFirst: "Only the first {count} of these images can be shown here: {others} left out",
   saveStopped: "Nothing was saved: the page went on to something else",
   besides: "{name} is used beside {other}",
   noUse: "{name}: this mode has no use for an image",

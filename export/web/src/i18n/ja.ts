@@ -57,6 +57,7 @@ const ja: Readonly<Record<Key, string>> = {
   noRuntime: "{name}：ページを起動できなかったため開けません。再読み込みしてください",
   unreadable: "{name}：読み込めません。フォルダーではなくファイルを開いてください",
   fileTooLarge: "{name}：{size} GB あります。ここで使えるのは {most} GB までです",
+  onlyFirst: "ここでは最初の {count} 枚だけを使います({others} 枚は使いませんでした)",
   saveStopped: "別の画面に移ったため、何も保存しませんでした",
   besides: "{name} を {other} と一緒に使います",
   noUse: "{name}：このモードでは画像を使いません",

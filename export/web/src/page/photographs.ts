@@ -5,12 +5,16 @@ import { text } from "../i18n/index.ts";
 import type { DroppedImage } from "../mode.ts";
 import type { Note } from "../pure/levels.ts";
 import { onWhite, rgba } from "../pure/raster.ts";
+import { pngHeader } from "../pure/pngLayers.ts";
 import { readStored } from "../pure/stored.ts";
 
 const MOST_PIXELS = 1 << 26;
+const HEADER = 64; // bytes that have a PNG's size
 
 /** Decode an image: turned as its EXIF says, sRGB. Rejects with `PlayerError`. */
 export async function readImage(file: Blob, name: string): Promise<DroppedImage> {
+  const header = pngHeader(new Uint8Array(await file.slice(0, HEADER).arrayBuffer()));
+  if (header !== null) checkSize(name, header.width, header.height); // before gigabytes are made of some bytes
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
@@ -19,9 +23,7 @@ export async function readImage(file: Blob, name: string): Promise<DroppedImage>
   }
   try {
     const { width, height } = bitmap;
-    if (width * height > MOST_PIXELS) {
-      throw new PlayerError(text("imageTooLarge", { name, width, height, most: Math.floor(MOST_PIXELS / 1e6) }));
-    }
+    checkSize(name, width, height);
     const bytes = new Uint8Array(await file.arrayBuffer());
     const { layers, grey, notes } = await readStored(bytes, width, () => pixelsOf(bitmap, name));
     const note = notes.map(inWords).join(", ");
@@ -32,6 +34,11 @@ export async function readImage(file: Blob, name: string): Promise<DroppedImage>
   } finally {
     bitmap.close();
   }
+}
+
+function checkSize(name: string, width: number, height: number): void {
+  if (width * height <= MOST_PIXELS) return;
+  throw new PlayerError(text("imageTooLarge", { name, width, height, most: Math.floor(MOST_PIXELS / 1e6) }));
 }
 
 function inWords(note: Note): string {

@@ -5,7 +5,7 @@ import { LARGEST_FILE, type Engine } from "../engine/engine.ts";
 import { PlayerError } from "../engine/error.ts";
 import type { ModelFile } from "../engine/model.ts";
 import { unpack } from "../engine/packed.ts";
-import { fill, locale, text } from "../i18n/index.ts";
+import { fill, locale, text, type Key } from "../i18n/index.ts";
 import type { Control, Host, Input, Mode, Params, Session } from "../mode.ts";
 import { readPage, take, type Page } from "./contents.ts";
 import { dress, hear, tell } from "./frame.ts";
@@ -52,6 +52,7 @@ class Shell implements Opener {
   readonly #address = new Address((place) => void this.#go(place));
   readonly #recorder: Recorder;
   readonly #params = new Map<string, Params>(); // of modes that were left
+  readonly #kept = new Map<string, unknown>(); // what those cannot say
   #engine: Engine | null = null;
   #starting: Promise<Engine | null> = Promise.resolve(null); // null: it cannot be started
   #files: readonly ModelFile[] = [];
@@ -140,7 +141,10 @@ class Shell implements Opener {
     this.#leave(); // a session has the models that it began with
     for (const old of this.#files) if (!files.includes(old)) this.close(old);
     this.#notices.clear();
-    if (!stays) this.#params.clear();
+    if (!stays) {
+      this.#params.clear();
+      this.#kept.clear();
+    }
     this.#setFiles(files);
     await this.#go(stays ? { mode, params: this.#params.get(mode) ?? {} } : { mode: "", params: {} });
   }
@@ -150,7 +154,10 @@ class Shell implements Opener {
   }
 
   images(images: Parameters<NonNullable<Session["openImages"]>>[0]): boolean {
-    return this.#session?.openImages?.(images) ?? false;
+    const most = this.#session?.mostImages ?? images.length;
+    const used = this.#session?.openImages?.(images.slice(0, most)) ?? false;
+    if (used && images.length > most) this.fail(new PlayerError(text("onlyFirst", { count: most, others: images.length - most })));
+    return used;
   }
 
   say(words: string): void {
@@ -209,6 +216,7 @@ class Shell implements Opener {
       this.#layout.show(session.element);
       session.resize();
       if (Object.keys(params).length > 0) session.restore(params);
+      if (params === this.#params.get(mode.name)) session.resume?.(this.#kept.get(mode.name));
       if (this.#engine?.idle === true) this.#layout.live();
     } catch (error) {
       this.#notices.fail(error);
@@ -219,6 +227,7 @@ class Shell implements Opener {
     this.#recorder.stop();
     if (this.#session === null || this.#mode === null) return;
     this.#params.set(this.#mode.name, this.#session.params());
+    this.#kept.set(this.#mode.name, this.#session.keep?.());
     this.#session.dispose();
     this.#session.element.remove();
     this.#engine?.clear();
@@ -347,12 +356,14 @@ class Shell implements Opener {
 
   async #copyLink(): Promise<void> {
     const address = this.#writeAddress(false, true);
+    const lost = this.#session?.lost?.() ?? null;
+    let copied: Key = "linkCopied";
     try {
       await navigator.clipboard.writeText(address);
-      this.#notices.say(text("linkCopied"));
     } catch {
-      this.#notices.say(text("linkKept")); // where the clipboard is not given to pages
+      copied = "linkKept"; // where the clipboard is not given to pages
     }
+    this.#notices.say(lost === null ? text(copied) : `${text(copied)}. ${lost}`);
   }
 
   #choose(accept: string, multiple: boolean): void {

@@ -92,10 +92,11 @@ export class Toolbar {
     const label = element("span", { class: "label" });
     const keys = element("kbd", { "aria-hidden": "true" });
     const button = element("button", { type: "button" });
+    const press = (): void => (shown.press === undefined ? this.#press(shown.input) : shown.press());
     const release = (): void => window.clearTimeout(timer);
     const repeat = (): void => {
       held = true;
-      if (!shown.disabled) this.#press(shown.input);
+      if (!shown.disabled) press();
       timer = window.setTimeout(repeat, REPEAT_MS);
     };
     button.onpointerdown = (event): void => {
@@ -104,7 +105,7 @@ export class Toolbar {
     };
     button.onpointerup = button.onpointerleave = button.onpointercancel = release;
     button.onclick = (): void => {
-      if (!held) this.#press(shown.input);
+      if (!held) press();
       held = false;
     };
     const update = (control: Control): void => {

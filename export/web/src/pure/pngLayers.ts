@@ -3,6 +3,8 @@
  * loses them where there is little of it (Portable Network Graphics specification, clauses 7 to 9).
  */
 
+import { inflate } from "./inflate.ts";
+
 const HEADER = 8; // bytes of the signature
 const GREY_ALPHA = 4; // colour types
 const CHANNELS = new Map([[0, 1], [2, 3], [GREY_ALPHA, 2], [6, 4]]); // prettier-ignore
@@ -58,13 +60,10 @@ export async function pngSamples(bytes: Uint8Array<ArrayBuffer>): Promise<Sample
   if (chunks(bytes, "tRNS").length + chunks(bytes, "eXIf").length > 0) return null;
   const { width, height } = header;
   const step = (channels * header.depth) / 8;
-  let lines: Uint8Array;
-  try {
-    const stream = new Blob(chunks(bytes, "IDAT")).stream().pipeThrough(new DecompressionStream("deflate"));
-    lines = new Uint8Array(await new Response(stream).arrayBuffer());
-  } catch {
-    return null;
-  }
+  const passes = header.interlaced ? PASSES.length : 1;
+  const most = height * (width * step + passes) + passes; // and a filter a row of each pass
+  const lines = await inflate(chunks(bytes, "IDAT"), "deflate", most).catch(() => null);
+  if (lines === null) return null;
   const pixels = new Uint8Array(height * width * step);
   let at = 0;
   for (const pass of header.interlaced ? PASSES : [WHOLE]) {

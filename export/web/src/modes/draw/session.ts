@@ -19,8 +19,18 @@ import { pageSize, recipeOf } from "./recipe.ts";
 const LONGEST_LINK = 6000; // characters of strokes
 const GAP = 12; // pixels, between the drawing and the result where both are saved
 
+/** What a link does not carry. */
+interface Kept {
+  readonly start: Raster;
+  readonly name: string;
+  readonly strokes: Drawn[];
+  readonly undone: Drawn[][];
+  readonly seeds: { seed: bigint; strokes: number }[];
+}
+
 export class DrawSession implements Session {
   readonly element = document.createElement("div");
+  readonly mostImages = 1;
   readonly #host: Host;
   readonly #translator: Translator;
   readonly #panels = new Panels();
@@ -30,6 +40,7 @@ export class DrawSession implements Session {
   readonly #height: number;
   readonly #width: number;
   #start: Raster;
+  #startName = ""; // of the image that is drawn on
   #page: Raster;
   #strokes: Drawn[] = [];
   #undone: Drawn[][] = [];
@@ -130,13 +141,30 @@ export class DrawSession implements Session {
     };
   }
 
+  lost(): string | null {
+    if (this.#startName !== "") return this.#host.text("lostImage");
+    return strokesText(this.#strokes).length > LONGEST_LINK ? this.#host.text("lostStrokes") : null;
+  }
+
+  keep(): Kept {
+    return { start: this.#start, name: this.#startName, strokes: this.#strokes, undone: this.#undone, seeds: this.#seeds };
+  }
+
+  resume(kept: unknown): void {
+    const { start, name, strokes, undone, seeds } = kept as Kept;
+    [this.#start, this.#startName, this.#strokes, this.#undone, this.#seeds] = [start, name, strokes, undone, seeds];
+    this.#redraw();
+  }
+
   restore(params: Params): void {
     const strokes = textStrokes(params["strokes"] ?? "", this.#palette.length);
     if (strokes === null) this.#host.say(this.#host.text("cut"));
     this.#seed = seedParam(params);
     this.#start = this.#paper();
+    this.#startName = "";
     this.#strokes = strokes ?? [];
     this.#undone = [];
+    this.#seeds = [];
     this.#redraw();
   }
 
@@ -156,8 +184,10 @@ export class DrawSession implements Session {
     const scaler = palette.length > 0 ? nearest : resize; // no colour between two
     const fitted = centre(paperOf(photoOf(photo)), this.#height, this.#width, scaler);
     this.#start = this.#lines ? visible(this.#translator.edges(fitted, this.#translator.sigma)) : fitted;
+    this.#startName = photo.name;
     this.#strokes = [];
     this.#undone = [];
+    this.#seeds = [];
     this.#redraw();
     return true;
   }
@@ -210,7 +240,7 @@ export class DrawSession implements Session {
   }
 
   #begin(point: PenPoint): void {
-    if (this.#strokes.length >= MOST_STROKES) return;
+    if (this.#isFull()) return;
     this.#add({ ...this.#tool(point), points: [this.#place(point)] });
   }
 
@@ -221,7 +251,7 @@ export class DrawSession implements Session {
       if (last === undefined || before === undefined || (before[0] === place[0] && before[1] === place[1])) continue;
       const { size } = this.#tool(point);
       if (size !== last.size || last.points.length >= MOST_POINTS) {
-        if (this.#strokes.length >= MOST_STROKES) return;
+        if (this.#isFull()) return;
         this.#strokes.push({ colour: last.colour, size, points: [before, place], goesOn: true });
       } else {
         this.#strokes[this.#strokes.length - 1] = { ...last, points: [...last.points, place] };
@@ -229,6 +259,12 @@ export class DrawSession implements Session {
       addStrokes(this.#page, this.#palette, [{ colour: last.colour, size, points: [before, place] }]);
     }
     this.#drawn();
+  }
+
+  #isFull(): boolean {
+    const full = this.#strokes.length >= MOST_STROKES;
+    if (full) this.#host.say(this.#host.text("full", { count: MOST_STROKES }));
+    return full;
   }
 
   #add(stroke: Drawn): void {

@@ -1,5 +1,5 @@
 /** A photograph through the encoder beside a generator: made again, and where that leads. */
-import { SAVE, SAVE_ALL } from "../../generator/bindings.ts";
+import { CLASS, SAVE, SAVE_ALL } from "../../generator/bindings.ts";
 import { encoderOf, findGenerator } from "../../generator/models.ts";
 import type { Mode } from "../../mode.ts";
 import { EncodeSession } from "./session.ts";
@@ -15,6 +15,7 @@ export const mode: Mode = {
     SAVE,
     SAVE_ALL,
     { keys: "r", does: "keyOther", actions: ["RANDOM", "NEW"] },
+    CLASS,
     { keys: "Ctrl+Z", does: "reset", actions: ["UNDO"] },
     { keys: "Space", does: "keyPlay", actions: ["PAUSE"] },
   ],

@@ -1,12 +1,14 @@
 /** A photograph, made again by the model: what it makes of it, walks from it, and edits along directions. */
+import { classControls } from "../../generator/controls.ts";
 import { Decoder } from "../../generator/decoder.ts";
 import { encodeImage } from "../../generator/encoding.ts";
 import { findEncoder, generatorOf, type Generator } from "../../generator/models.ts";
 import { toPixels, type Rgb } from "../../generator/pixels.ts";
-import { exactNumbers, latentParam, numberParam, paramLatent, seedParam, signed, stemOf } from "../../generator/recipes.ts";
+import { classParams, classesParam, exactNumbers, latentParam, numberParam, paramLatent, seedParam, signed, stemOf } from "../../generator/recipes.ts";
 import { Sliders } from "../../generator/sliders.ts";
 import type { Control, DroppedImage, Film, Host, Input, ModelFile, Params, Pixels, SavedImage, Session } from "../../mode.ts";
 import { element } from "../../page/dom.ts";
+import { classesAfter, type Classes } from "../../pure/classes.ts";
 import type { Latent } from "../../pure/latents.ts";
 import { MIDDLE, spaceOf, type Space } from "../../pure/space.ts";
 import { encodeAfter, FIRST, FRAMES, latentAt, walked, type EncodeState } from "./state.ts";
@@ -31,6 +33,7 @@ export class EncodeSession implements Session {
   #seen: Pixels | null = null; // the photograph as the encoder saw it
   #name = "";
   #making = false;
+  #classes: Classes;
   #shown = ""; // what the image on the screen follows from
   #timer = 0;
 
@@ -38,6 +41,7 @@ export class EncodeSession implements Session {
     this.#host = host;
     this.#generator = generatorOf(files);
     this.#encoder = findEncoder(files, this.#generator)!;
+    this.#classes = classesParam({}, this.#generator.classes.length);
     this.#decoder = new Decoder(host, this.#generator);
     const { card } = this.#generator.file;
     this.#space = spaceOf(this.#generator.latent, card.directions, card.namedDirections);
@@ -55,7 +59,14 @@ export class EncodeSession implements Session {
   }
 
   handle(input: Input): void {
+    const classes = classesAfter(this.#classes, input);
+    if (classes !== null) return this.#choose(classes);
     this.#show(encodeAfter(this.#state, input));
+  }
+
+  #choose(classes: Classes): void {
+    this.#classes = { ...classes, byRow: false };
+    this.#show(this.#state);
   }
 
   #show(state: EncodeState): void {
@@ -100,9 +111,10 @@ export class EncodeSession implements Session {
   async #make(): Promise<void> {
     this.#making = true;
     try {
-      for (let latent = this.#latent; latent !== null && latentParam(latent) !== this.#shown; latent = this.#latent) {
+      for (let latent = this.#latent; latent !== null && this.#keyOf(latent) !== this.#shown; latent = this.#latent) {
+        const key = this.#keyOf(latent);
         const images = await this.#made([latent]);
-        this.#shown = latentParam(latent);
+        this.#shown = key;
         drawInto(this.#image, toPixels(images, this.#generator.height, this.#generator.width));
       }
     } catch (error) {
@@ -113,12 +125,16 @@ export class EncodeSession implements Session {
     }
   }
 
+  #keyOf(latent: Latent): string {
+    return `${latentParam(latent)} ${this.#classes.label}`;
+  }
+
   get #latent(): Latent | null {
     return latentAt(this.#state, this.#space);
   }
 
   async #made(latents: readonly Latent[]): Promise<Rgb> {
-    const labels = this.#generator.classes.length > 0 ? latents.map(() => 0) : [];
+    const labels = this.#generator.classes.length > 0 ? latents.map(() => this.#classes.label) : [];
     return (await this.#decoder.all({ latents, labels })).images;
   }
 
@@ -142,6 +158,7 @@ export class EncodeSession implements Session {
         set: (value) => this.#show({ ...this.#state, position: value, playing: false }) },
       { kind: "button", id: "reset", label: text("reset"), icon: "undo", keys: "Ctrl+Z", input: { action: "UNDO" },
         disabled: edits.size === 0, group: "position" },
+      ...classControls(this.#classes, this.#generator.classes, text, (classes) => this.#choose(classes), false),
     ]; // prettier-ignore
     return controls;
   }
@@ -150,6 +167,7 @@ export class EncodeSession implements Session {
     const { start, end, seed, position, edits } = this.#state;
     return {
       seed: String(seed),
+      ...classParams(this.#classes),
       ...(start === null ? {} : { photo: this.#name, start: latentParam(start) }),
       ...(end === null ? {} : { end: latentParam(end) }),
       ...(position > 0 ? { at: String(position) } : {}),
@@ -162,6 +180,7 @@ export class EncodeSession implements Session {
     const edits = (params["edits"] ?? "").split(" ").map((one) => one.split(":").map(Number));
     const sound = edits.filter(([axis = NaN, far = NaN]) => Number.isInteger(axis) && axis >= 0 && axis < this.#space.count && Math.abs(far) <= 1e6);
     this.#name = params["photo"] ?? "";
+    this.#classes = classesParam(params, this.#generator.classes.length);
     this.#seen = null;
     this.#show({
       ...FIRST,
@@ -173,8 +192,10 @@ export class EncodeSession implements Session {
     });
   }
 
+  readonly mostImages = 2;
+
   openImages(images: readonly DroppedImage[]): boolean {
-    void this.#open(images.slice(0, 2));
+    void this.#open(images);
     return images.length > 0;
   }
 
@@ -228,6 +249,7 @@ export class EncodeSession implements Session {
     return signed(this.#generator, {
       mode: "latent sliders", seed: 0, rows: 8, cols: 8, scale: 1, range: REACH, axes, point, line: [point, point],
       stop: 0, straight: true, always_straight: false, slider: axes[0], encoded: this.#name, latent: exactNumbers(latent),
+      ...(this.#classes.count > 0 ? { first_label: this.#classes.label } : {}),
       ...(space.named.size > 0 ? { directions: Object.fromEntries([...space.named].map(([name, row]) => [name, Array.from(row)])) } : {}),
     }); // prettier-ignore
   }

@@ -51,8 +51,8 @@ export function latentControls(now: Situation): Control[] {
   if (view === "scatter") {
     controls.push(
       button("point", "right", "PageDown", { action: "PAGE_DOWN" }, "point"),
-      { kind: "select", id: "select", label: text("select"), value: now.selecting ? "1" : "0", group: "groups",
-        options: [{ value: "0", label: "–" }, { value: "1", label: "▭" }], set: (value) => now.select(value === "1") },
+      { kind: "button", id: "select", label: text("select"), input: { action: "NEW" }, pressed: now.selecting, group: "groups",
+        press: () => now.select(!now.selecting) },
       button("groupA", "plus", "a", { action: "NEW", key: "a" }, "groups"),
       button("groupB", "plus", "b", { action: "NEW", key: "b" }, "groups"),
       button("empty", "close", "e", { action: "NEW", key: "e" }, "groups"),
@@ -64,10 +64,7 @@ export function latentControls(now: Situation): Control[] {
   if (view !== "sliders") controls.push(axis("across", 0), axis("up", 1));
   controls.push(reach, button("name", "direction", "d", { action: "NEW", key: "d" }, "names"));
   if (now.directions) {
-    controls.push({
-      kind: "select", id: "keep", label: text("keep"), value: "", group: "names",
-      options: [{ value: "", label: "–" }, { value: "file", label: ".json" }], set: () => now.keep(),
-    }); // prettier-ignore
+    controls.push({ kind: "button", id: "keep", label: text("keep"), icon: "save", input: { action: "NEW" }, group: "names", press: () => now.keep() }); // prettier-ignore
   }
   controls.push(...classControls(state.classes, now.classes, text, (classes) => now.set({ ...state, classes }), false));
   if (now.encoder) controls.push({ kind: "files", id: "photo", label: text("photo"), icon: "image", accept: "image/*", group: "photo" });
