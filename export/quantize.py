@@ -28,6 +28,7 @@ from export.verify import compare, open_session, run_onnx
 _MIN_WEIGHTS = 1 << 12  # smaller tensors are not worth it
 _MIN_INTEGER = 1 << 16  # weights of a linear map that is worth running on integers
 _MAX_WORK = 10**11  # multiplications spent on compensation; maps with more inputs average their rounding errors out
+_MAX_COMPENSATED = 1 << 13  # inputs of a map, whose products with each other take half a gigabyte then
 _TOP = 63  # of ±127: products of u8 and 7 bits never saturate the 16-bit sums of CPUs without VNNI
 _COPIES = 2  # of each input of a linear map, rounded differently: one more bit for inputs and weights alike
 _SPREAD = 0.943  # of the second copy's scale: far enough from 1, and from ratios of small numbers
@@ -86,6 +87,11 @@ def _integer_linear(network: Whole, model: onnx.ModelProto) -> None:
     replace(model, {node.output[0]: _integer_map(model, node, inputs[node.input[0]]) for node in maps})
 
 
+def _may_compensate(features: int, outputs: int) -> bool:
+    """Whether that takes seconds and some memory, and no more."""
+    return features <= _MAX_COMPENSATED and features**2 * outputs <= _MAX_WORK
+
+
 def _is_linear(node: onnx.NodeProto) -> bool:
     plain = all(_attribute(node, name, 1.0) == 1.0 for name in ("alpha", "beta")) and not _attribute(node, "transA", 0)
     return node.op_type == "MatMul" or (node.op_type == "Gemm" and plain)
@@ -116,7 +122,7 @@ def _integer_map(model: onnx.ModelProto, node: onnx.NodeProto, inputs: Floats) -
     weights = numpy_helper.to_array(tensor)
     weights = weights.T if _attribute(node, "transB", 0) else weights  # [features, outputs]
     features, outputs = weights.shape
-    copies = _COPIES if (_COPIES * features) ** 2 * outputs <= _MAX_WORK else 1
+    copies = _COPIES if _may_compensate(_COPIES * features, outputs) else 1
     # divisors that spread all inputs over the u8 range without huge weights for the weakest
     largest = np.abs(inputs).max(0)
     ranges = np.sqrt(np.maximum(largest, _DEAD * max(float(largest.max()), _DEAD)))
@@ -124,7 +130,7 @@ def _integer_map(model: onnx.ModelProto, node: onnx.NodeProto, inputs: Floats) -
     inputs = np.concatenate([inputs] * copies, axis=1) / spread
     weights = np.concatenate([weights] * copies) * spread[:, None] / copies
     scale = np.maximum(np.abs(weights).max(0), 1e-12) / _TOP
-    compensated = (copies * features) ** 2 * outputs <= _MAX_WORK
+    compensated = _may_compensate(copies * features, outputs)
     rounded = _compensate(weights, scale, _as_u8(inputs)) if compensated else _round(weights, scale)
 
     source, target, bias = node.input[0], node.output[0], list(node.input[2:3])

@@ -67,7 +67,7 @@ def write(run: Path, seed: int) -> None:
     for number in range(SHEETS):
         for place, cat in enumerate(cats):
             top, left = (2 + part * (SIDE + 2) for part in divmod(place, ACROSS))
-            shifted = np.roll(cat[::2, ::2], number, 1)
+            shifted = np.roll(cat[::2, ::2, ::-1], number, 1)
             sheet[top : top + SIDE, left : left + SIDE] = shifted
         step = (number + 1) * ROWS // SHEETS
         cv2.imwrite(str(run / "samples" / f"step_{step:08d}.png"), sheet)

@@ -6,16 +6,12 @@ live. What the console says, or a request for anything beyond the page, fails th
 
 import contextlib
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
-from pages import LIVE, Kinds, OpenPage
-from small_denoisers import make_denoiser
-from small_models import make_detail, make_encoder, make_generator, make_translator
+from pages import BROWSERS, LIVE, Kinds, OpenPage, find_browser, make_kinds
 
 from export.player import built
 from export.player.models import open_models
@@ -27,40 +23,13 @@ from export.player.writing import write_html
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _LIVE_MS = 30_000  # on a busy machine
 
 
 @pytest.fixture(scope="session")
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> Kinds:
     """The files of a page by what it is about: the first is the one that the page is given."""
-    folder = tmp_path_factory.mktemp("kinds")
-    samples = tuple(tuple(map(float, row)) for row in np.random.default_rng(3).normal(size=(5, 4)))
-    directions = tuple(tuple(map(float, row)) for row in np.eye(4))
-    named = {"smile": (0.5, -0.25, 0.0, 1.0)}
-    plain = make_generator(folder / "plain.onnx", directions=directions, named_directions=named)
-    classes = make_generator(folder / "classes.onnx", labels=3, classes=("ant", "bee", "cat"), sample_latents=samples)
-    encoded = make_generator(folder / "encoded.onnx", sample_latents=samples)
-    edges = {"kind": "edges", "sigma": 0.33, "blur": 3, "size": [48, 64]}
-    masks = {"kind": "given", "size": [32, 32], "palette": [[10, 20, 30], [255, 0, 0], [0, 255, 0]]}
-    noise = make_denoiser(folder / "noise.onnx", spread=0.3)
-    return {
-        "generator": [plain],
-        "classes": [classes],
-        "encoder": [encoded, make_encoder(folder / "encoded.encoder.onnx")],
-        "classes and encoder": [
-            make_generator(folder / "named.onnx", labels=3, classes=("ant", "bee", "cat")),
-            make_encoder(folder / "named.encoder.onnx"),
-        ],
-        "large": [make_generator(folder / "large.onnx", height=512, width=512, hidden=2)],
-        "detail": [plain, make_detail(folder / "fine.onnx")],
-        "edges": [make_translator(folder / "edges.onnx", multiple=8, condition=edges)],
-        "masks": [make_translator(folder / "masks.onnx", latent=3, condition=masks)],
-        "twice": [make_translator(folder / "twice.onnx", scale=2, context=4)],
-        "denoiser": [noise],
-        "denoiser of classes": [make_denoiser(folder / "noisy.onnx", spread=0.3, classes=("ant", "bee"))],
-        "denoiser of a generator": [noise, plain],
-    }
+    return make_kinds(tmp_path_factory.mktemp("kinds"))
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +58,7 @@ def browser(pages: Callable[[str], Path]) -> "Iterator[Browser]":
     """Chromium of this machine."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs the test extra")
     sync_api.expect.set_options(timeout=_LIVE_MS)
-    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    path = find_browser(BROWSERS)
     with sync_api.sync_playwright() as playwright:
         try:  # without one on the PATH: that of playwright's own, if it was installed
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

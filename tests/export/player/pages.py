@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,9 +15,49 @@ if TYPE_CHECKING:
 
 Kinds = Mapping[str, Sequence[Path]]  # files by what a page is about
 OpenPage = Callable[..., "Opened"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LIVE = """() => document.querySelector(".stage > :not(#poster)") && !document.querySelector("#poster:not(.gone)")"""
 
 _ALPHABET = bytes(sorted(set(range(128)) - set(b"\0\t\n\v\f\r\x1a\x1b\x7f<>&")))
+
+
+def make_kinds(folder: Path) -> Kinds:
+    """Models of every kind that a page can hold, by what it is about: the first is the one that the page is given."""
+    import numpy as np
+    from small_denoisers import make_denoiser
+    from small_models import make_detail, make_encoder, make_generator, make_translator
+
+    samples = tuple(tuple(map(float, row)) for row in np.random.default_rng(3).normal(size=(5, 4)))
+    directions = tuple(tuple(map(float, row)) for row in np.eye(4))
+    named = {"smile": (0.5, -0.25, 0.0, 1.0)}
+    plain = make_generator(folder / "plain.onnx", directions=directions, named_directions=named)
+    classes = make_generator(folder / "classes.onnx", labels=3, classes=("ant", "bee", "cat"), sample_latents=samples)
+    encoded = make_generator(folder / "encoded.onnx", sample_latents=samples)
+    edges = {"kind": "edges", "sigma": 0.33, "blur": 3, "size": [48, 64]}
+    masks = {"kind": "given", "size": [32, 32], "palette": [[10, 20, 30], [255, 0, 0], [0, 255, 0]]}
+    noise = make_denoiser(folder / "noise.onnx", spread=0.3)
+    return {
+        "generator": [plain],
+        "classes": [classes],
+        "encoder": [encoded, make_encoder(folder / "encoded.encoder.onnx")],
+        "classes and encoder": [
+            make_generator(folder / "named.onnx", labels=3, classes=("ant", "bee", "cat")),
+            make_encoder(folder / "named.encoder.onnx"),
+        ],
+        "large": [make_generator(folder / "large.onnx", height=512, width=512, hidden=2)],
+        "detail": [plain, make_detail(folder / "fine.onnx")],
+        "edges": [make_translator(folder / "edges.onnx", multiple=8, condition=edges)],
+        "masks": [make_translator(folder / "masks.onnx", latent=3, condition=masks)],
+        "twice": [make_translator(folder / "twice.onnx", scale=2, context=4)],
+        "denoiser": [noise],
+        "denoiser of classes": [make_denoiser(folder / "noisy.onnx", spread=0.3, classes=("ant", "bee"))],
+        "denoiser of a generator": [noise, plain],
+    }
+
+
+def find_browser(names: Sequence[str]) -> str | None:
+    """The first of these programs that is installed."""
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 class Page(HTMLParser):
