@@ -162,7 +162,7 @@ def modes_of(page: "Page") -> list[str]:
 def show(page: "Page", mode: str) -> None:
     if page.locator("nav [data-mode]").count() > 1:
         page.evaluate("name => document.querySelector(`nav [data-mode=${name}]`).click()", mode)
-    page.wait_for_selector(".session")
+    page.wait_for_function("() => document.querySelector('.session') !== null")  # no handle, which would keep it
 
 
 # What is measured.
